@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod clock;
 mod crypto;
 mod error;
 
 pub use backend::{AnyBackend, Backend, Write};
-pub use crypto::{NotAStoreKey, NotSealed, Sealed, StoreKey};
+pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
     ValueError,
