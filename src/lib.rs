@@ -5,7 +5,7 @@ mod backend;
 mod crypto;
 mod error;
 
-pub use backend::{AnyBackend, Backend, Write};
+pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 pub use crypto::{NotAStoreKey, NotSealed, Sealed, StoreKey};
 pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
