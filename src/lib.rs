@@ -3,10 +3,12 @@
 
 mod backend;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod crypto;
 mod error;
 
-pub use backend::{AnyBackend, Backend, Write};
+pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
