@@ -4,6 +4,7 @@
 mod backend;
 mod crypto;
 mod error;
+mod key;
 
 pub use backend::{AnyBackend, Backend, Write};
 pub use crypto::{NotAStoreKey, NotSealed, Sealed, StoreKey};
@@ -11,3 +12,4 @@ pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
     ValueError,
 };
+pub use key::{CacheKey, Key};
