@@ -7,6 +7,7 @@ mod clock;
 pub mod conformance;
 mod crypto;
 mod error;
+mod key;
 
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
@@ -14,3 +15,4 @@ pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
     ValueError,
 };
+pub use key::{CacheKey, Key};
