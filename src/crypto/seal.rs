@@ -13,7 +13,7 @@ use super::{
     name::{Kind, Locator},
     padding::Padding,
     tenant::{SealingKey, TenantKeys},
-    wipe::wipe,
+    wipe::{CALL, wipe, with_clean_stack},
 };
 use crate::error::{Error, Unreadable};
 
@@ -71,8 +71,10 @@ impl fmt::Debug for Sealed {
 pub(super) fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<Secret>, Secret) {
     let mut aes_key = Zeroizing::new([0; SECRET]);
     let mut commitment = [0; SECRET];
-    key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
-    key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
+    with_clean_stack::<CALL, _>(|| {
+        key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
+        key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
+    });
     (aes_key, commitment)
 }
 
