@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+#[allow(dead_code)]
+mod codec;
 mod crypto;
 mod error;
 mod key;
