@@ -58,25 +58,6 @@ pub(crate) fn check(payload: &[u8]) -> Result<(), Flaw> {
     }
 }
 
-/// How many bytes follow the marker of a nil, boolean, integer or float. A table, since a jump for each costs more.
-const SCALARS: [u8; 256] = {
-    let mut widths = [OTHER; 256];
-    let mut marker = 0;
-    while marker < 256 {
-        widths[marker] = match marker {
-            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 0,
-            0xcc | 0xd0 => 1,
-            0xcd | 0xd1 => 2,
-            0xca | 0xce | 0xd2 => 4,
-            0xcb | 0xcf | 0xd3 => 8,
-            _ => OTHER,
-        };
-        marker += 1;
-    }
-    widths
-};
-const OTHER: u8 = u8::MAX;
-
 /// What is still unread.
 struct Rest<'a>(&'a [u8]);
 
@@ -84,15 +65,15 @@ impl<'a> Rest<'a> {
     /// Reads one scalar, or a container's header: then it tells how many values follow inside.
     #[inline(always)]
     fn value(&mut self) -> Result<Option<usize>, Flaw> {
-        let marker = self.size::<1>()?;
-        let width = SCALARS[marker];
-        if width != OTHER {
-            return self.skip(width.into());
-        }
-        match marker {
-            0xa0..=0xbf => self.text(marker & 0x1f),
-            0x80..=0x8f => Ok(Some(2 * (marker & 0x0f))),
-            0x90..=0x9f => Ok(Some(marker & 0x0f)),
+        match self.size::<1>()? {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => Ok(None), // fixint, nil, false, true
+            marker @ 0xa0..=0xbf => self.text(marker & 0x1f),
+            marker @ 0x80..=0x8f => Ok(Some(2 * (marker & 0x0f))),
+            marker @ 0x90..=0x9f => Ok(Some(marker & 0x0f)),
+            0xcc | 0xd0 => self.skip(1), // integers and floats
+            0xcd | 0xd1 => self.skip(2),
+            0xca | 0xce | 0xd2 => self.skip(4),
+            0xcb | 0xcf | 0xd3 => self.skip(8),
             0xd9 => self.size::<1>().and_then(|size| self.text(size)),
             0xda => self.size::<2>().and_then(|size| self.text(size)),
             0xdb => self.size::<4>().and_then(|size| self.text(size)),
@@ -103,11 +84,11 @@ impl<'a> Rest<'a> {
             0xdd => self.size::<4>().map(Some),
             0xde => self.size::<2>().map(|size| Some(2 * size)),
             0xdf => self.size::<4>().map(|size| Some(size.saturating_mul(2))),
-            0xd4..=0xd8 => self.skip(1 + (1 << (marker - 0xd4))), // ext: its type, then 1 to 16 bytes
+            marker @ 0xd4..=0xd8 => self.skip(1 + (1 << (marker - 0xd4))), // ext: its type, then 1 to 16 bytes
             0xc7 => self.size::<1>().and_then(|size| self.skip(size.saturating_add(1))),
             0xc8 => self.size::<2>().and_then(|size| self.skip(size.saturating_add(1))),
             0xc9 => self.size::<4>().and_then(|size| self.skip(size.saturating_add(1))),
-            _ => Err(Flaw::NotOneValue), // 0xc1, which is never used
+            _ => Err(Flaw::NotOneValue), // 0xc1, never used
         }
     }
 
@@ -133,8 +114,9 @@ impl<'a> Rest<'a> {
 
     #[inline(always)]
     fn text(&mut self, size: usize) -> Result<Option<usize>, Flaw> {
-        let text = self.take(size)?;
-        // Most strings are short and ASCII, where from_utf8 costs more than the rest of the walk.
-        if text.is_ascii() || str::from_utf8(text).is_ok() { Ok(None) } else { Err(Flaw::NotOneValue) }
+        match str::from_utf8(self.take(size)?) {
+            Ok(_) => Ok(None),
+            Err(_) => Err(Flaw::NotOneValue),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! What returns, and what does not fit. `payloads`: what is not one value.
 
 mod payloads;
-mod speed;
 
 use std::{
     collections::{BTreeMap, HashMap},
