@@ -5,6 +5,8 @@ mod backend;
 mod crypto;
 mod error;
 
+#[cfg(feature = "redis")]
+pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, Write};
 pub use crypto::{NotAStoreKey, NotSealed, Sealed, StoreKey};
 pub use error::{
