@@ -2,14 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod crypto;
 mod error;
+mod key;
 
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
-pub use backend::{AnyBackend, Backend, Write};
-pub use crypto::{NotAStoreKey, NotSealed, Sealed, StoreKey};
+pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
+pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use error::{
     BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
     ValueError,
 };
+pub use key::{CacheKey, Key};

@@ -1,5 +1,6 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
@@ -11,6 +12,8 @@ use crate::{
     crypto::{Sealed, StoreKey},
     error::BackendError,
 };
+
+pub use memory::MemoryBackend;
 
 /// One write of [`Backend::set_many`]: the name, the entry, and its time to live, if it has one.
 pub type Write = (StoreKey, Sealed, Option<Duration>);
