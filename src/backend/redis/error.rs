@@ -83,6 +83,10 @@ impl Failure {
                 Self::code(err.code().unwrap_or_default(), err.detail().unwrap_or_default())
             }
             ErrorKind::AuthenticationFailed => Self { kind: Denied, cause: Cause::Login },
+            // The client's parser says so of a reply that the end of the connection cut.
+            ErrorKind::Parse if err.detail().is_some_and(|text| text.contains("end of input")) => {
+                Self::io(io::ErrorKind::UnexpectedEof.into())
+            }
             ErrorKind::Parse => Self { kind: Rejected, cause: Cause::Garbage },
             ErrorKind::Io => Self::client_io(err),
             ErrorKind::RESP3NotSupported => Self::setting("the server does not speak RESP3"),

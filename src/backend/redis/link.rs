@@ -79,14 +79,15 @@ impl Link {
     ///
     /// Takes at most the connect limit and the request's response limit, all included.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Value, Failure> {
+        let runtime = Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
         let limit = request.limit(self.limits.response);
         let deadline = Instant::now() + self.limits.connect + limit;
-        let (connection, new) = self.connection(self.limits.connect).await?;
+        let (connection, new) = self.connection(&runtime, self.limits.connect).await?;
         match self.ask(connection, request, limit).await {
             Err(failure) if failure.lost_connection() && !new => {}
             done => return done,
         }
-        let (connection, _) = self.connection(self.limits.connect.min(left(deadline))).await?;
+        let (connection, _) = self.connection(&runtime, self.limits.connect.min(left(deadline))).await?;
         self.ask(connection, request, limit.min(left(deadline))).await
     }
 
@@ -119,11 +120,15 @@ impl Link {
     }
 
     /// The connection, and whether it was waited for.
-    async fn connection(self: &Arc<Self>, limit: Duration) -> Result<(Arc<Connection>, bool), Failure> {
+    async fn connection(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        limit: Duration,
+    ) -> Result<(Arc<Connection>, bool), Failure> {
         if let Some(connection) = self.current() {
             return Ok((connection, false));
         }
-        match timeout(limit, self.connected()).await {
+        match timeout(limit, self.connected(runtime)).await {
             Ok(outcome) => outcome.map(|connection| (connection, true)),
             Err(_) => Err(Failure::no_connection()),
         }
@@ -133,9 +138,9 @@ impl Link {
         self.state().current.clone().filter(|connection| connection.is_alive())
     }
 
-    async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>, Failure> {
+    async fn connected(self: &Arc<Self>, runtime: &Handle) -> Result<Arc<Connection>, Failure> {
         for _ in 0..ORPHANED_ATTEMPTS {
-            let mut outcome = match self.look_up()? {
+            let mut outcome = match self.look_up(runtime) {
                 Lookup::Connected(connection) => return Ok(connection),
                 Lookup::Paused(failure) => return Err(failure),
                 Lookup::Wait(outcome) => outcome,
@@ -150,17 +155,16 @@ impl Link {
     }
 
     /// What there is, or a new attempt.
-    fn look_up(self: &Arc<Self>) -> Result<Lookup, Failure> {
-        let runtime = Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
+    fn look_up(self: &Arc<Self>, runtime: &Handle) -> Lookup {
         let mut state = self.state();
         if let Some(connection) = state.current.as_ref().filter(|connection| connection.is_alive()) {
-            return Ok(Lookup::Connected(connection.clone()));
+            return Lookup::Connected(connection.clone());
         }
         if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.is_running(self.limits)) {
-            return Ok(Lookup::Wait(attempt.outcome.clone()));
+            return Lookup::Wait(attempt.outcome.clone());
         }
         if let Some(pause) = state.pause.as_ref().filter(|pause| Instant::now() < pause.until) {
-            return Ok(Lookup::Paused(pause.failure.clone()));
+            return Lookup::Paused(pause.failure.clone());
         }
         state.attempts += 1;
         let (sender, outcome) = watch::channel(None);
@@ -173,7 +177,7 @@ impl Link {
         let link = self.clone();
         // A task, so that the attempt goes on when the caller's future is dropped.
         runtime.spawn(async move { sender.send(Some(link.attempt(number).await)) });
-        Ok(Lookup::Wait(outcome))
+        Lookup::Wait(outcome)
     }
 
     async fn attempt(&self, number: u64) -> Result<Arc<Connection>, Failure> {

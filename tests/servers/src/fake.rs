@@ -1,0 +1,51 @@
+//! A server that answers anything with the same bytes.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// Greets a client as a server does, then answers all it sends with the same bytes. Ends when dropped.
+pub struct Fake {
+    pub port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Fake {
+    /// Answers each piece of what a client sends with `reply`, but `PING` as a server does.
+    pub async fn start(reply: &[u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let reply: std::sync::Arc<[u8]> = reply.into();
+        let task = tokio::spawn(async move {
+            let mut clients = JoinSet::new();
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                clients.spawn(answer(client, reply.clone()));
+            }
+        });
+        Self { port, task }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(mut client: TcpStream, reply: std::sync::Arc<[u8]>) {
+    let mut sent = vec![0; 64 * 1024];
+    while let Ok(size @ 1..) = client.read(&mut sent).await {
+        let ping = sent[..size].windows(4).any(|word| word == b"PING");
+        let reply = if ping { b"+PONG\r\n" } else { &*reply };
+        if client.write_all(reply).await.is_err() {
+            return;
+        }
+    }
+}
