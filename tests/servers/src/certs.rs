@@ -1,6 +1,6 @@
 //! A certificate authority for one test.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// A CA, and what it signed for `localhost` and 127.0.0.1: a server's certificate and a client's. All PEM.
 pub struct Certs {
@@ -15,6 +15,7 @@ impl Certs {
     /// A new CA each time.
     pub fn generate() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "CA of a test"); // another name than the leaves'
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let sign = |names: &[&str]| {

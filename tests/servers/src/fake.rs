@@ -1,5 +1,7 @@
 //! A server that answers anything with the same bytes.
 
+use std::sync::Arc;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -15,14 +17,19 @@ pub struct Fake {
 impl Fake {
     /// Answers each piece of what a client sends with `reply`, but `PING` as a server does.
     pub async fn start(reply: &[u8]) -> Self {
+        Self::greeting(b"+PONG\r\n", reply).await
+    }
+
+    /// Answers `PING` with `greeting` and each other piece with `reply`.
+    pub async fn greeting(greeting: &[u8], reply: &[u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let reply: std::sync::Arc<[u8]> = reply.into();
+        let replies: Replies = (greeting.into(), reply.into());
         let task = tokio::spawn(async move {
             let mut clients = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                clients.spawn(answer(client, reply.clone()));
+                clients.spawn(answer(client, replies.clone()));
             }
         });
         Self { port, task }
@@ -39,12 +46,13 @@ impl Drop for Fake {
     }
 }
 
-async fn answer(mut client: TcpStream, reply: std::sync::Arc<[u8]>) {
+type Replies = (Arc<[u8]>, Arc<[u8]>);
+
+async fn answer(mut client: TcpStream, (greeting, reply): Replies) {
     let mut sent = vec![0; 64 * 1024];
     while let Ok(size @ 1..) = client.read(&mut sent).await {
         let ping = sent[..size].windows(4).any(|word| word == b"PING");
-        let reply = if ping { b"+PONG\r\n" } else { &*reply };
-        if client.write_all(reply).await.is_err() {
+        if client.write_all(if ping { &greeting } else { &reply }).await.is_err() {
             return;
         }
     }
