@@ -74,7 +74,7 @@ impl Keyring {
         &self.keys
     }
 
-    pub(super) fn naming(&self) -> &MasterKey {
+    pub(crate) fn naming(&self) -> &MasterKey {
         self.naming.as_ref().unwrap_or(&self.keys[0])
     }
 }

@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 }
 
 /// The name of an entry in bytes; it is also bound into the entry's keys.
-pub(crate) struct Locator(pub(super) [u8; LOCATOR]);
+pub(crate) struct Locator(pub(crate) [u8; LOCATOR]);
 
 impl Locator {
     /// `HMAC(naming key, kind || u64 epoch || u32 len(namespace) || namespace || name)`; the namespace has at most

@@ -68,7 +68,7 @@ impl fmt::Debug for Sealed {
 }
 
 /// The AES key and the commitment of one entry: `Expand(sealing key, label || 0x00 || S || locator, 32)`.
-fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<Secret>, Secret) {
+pub(super) fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<Secret>, Secret) {
     let mut aes_key = Zeroizing::new([0; SECRET]);
     let mut commitment = [0; SECRET];
     key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
@@ -77,7 +77,7 @@ fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<
 }
 
 /// The associated data of an entry: `entry[0..64] || locator`.
-fn associated(header: &[u8], locator: &Locator) -> [u8; HEADER + SECRET] {
+pub(super) fn associated(header: &[u8], locator: &Locator) -> [u8; HEADER + SECRET] {
     let mut data = [0; HEADER + SECRET];
     data[..HEADER].copy_from_slice(header);
     data[HEADER..].copy_from_slice(&locator.0);

@@ -13,7 +13,7 @@ use super::{
     keyring::Keyring,
     master::MasterKey,
     open,
-    seal::{open_with, seal_with},
+    seal::{associated, entry_keys, open_with, seal_with},
     tenant::TenantKeys,
 };
 use crate::error::Unreadable;
@@ -162,4 +162,28 @@ fn an_unshared_entry_is_opened_in_place_and_a_shared_one_in_a_copy() {
     let at = stored.as_ptr();
     let opened = open(&case.keys, &case.locator, stored, &case.ask()).unwrap();
     assert_eq!(opened.payload().as_ptr(), at.wrapping_add(opened.payload_at()));
+}
+
+/// The vectors hold a ciphertext that AES-GCM accepts under the keys of two masters.
+#[test]
+fn a_ciphertext_for_two_keys_is_refused_by_the_commitment_alone() {
+    let vectors = vectors();
+    let rows = vectors["entries"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["name"] == "opens_under_two_keys_second").unwrap();
+    let masters = row["accepted_masters"].as_array().unwrap();
+    let keys =
+        Keyring::with_accepted(master(&masters[0]), [master(&masters[1])], master(&row["naming_master"]));
+    let keys = keys.unwrap().tenant("acme").unwrap();
+    let locator = Locator::derive(&keys, Kind::Entry, 0, "users", b"\xa7user:42");
+    let entry = bytes(&row["envelope"]);
+
+    let nonce = Nonce(entry[8..32].try_into().unwrap());
+    let associated = associated(&entry[..HEADER], &locator);
+    for master in masters.iter().map(|hex| Keyring::new(master(hex)).unwrap().key_ids()[0]) {
+        let (key, _) = entry_keys(keys.accepted(master).unwrap(), &nonce, &locator);
+        assert!(Fastest::open(&key, &nonce.iv(), &associated, &mut entry[HEADER..].to_vec()).is_ok());
+    }
+    let ask = Ask { kind: Kind::Entry, now: 1, schema: 0, codec: None, max_entry: 1 << 20 };
+    let refused = open(&keys, &locator, entry.into(), &ask).err();
+    assert_eq!(refused, Some(Refusal::Unreadable(Unreadable::Tampered)));
 }
