@@ -70,8 +70,7 @@ impl Connection {
         Ok(Self { client, since: Instant::now(), driver: Some(driver) })
     }
 
-    /// Waits for one answer. Without it a proxy with no server behind it would look like a connection, and a server
-    /// that refuses our certificate too, since in TLS 1.3 it says so after the handshake.
+    /// Waits for one answer to a command: without it, a proxy with no server behind it could look like a connection.
     async fn greet(&self, target: &Target) -> Result<(), Failure> {
         let mut client = self.client.clone();
         let select = target.db != 0 && self.driver.is_some();

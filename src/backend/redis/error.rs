@@ -210,6 +210,7 @@ fn blames_us(alert: AlertDescription) -> bool {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            | Alert::DecryptError // signed by a CA of the same name
             | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
     )
 }

@@ -61,7 +61,9 @@ impl Target {
             _ => return Err(Failure::setting("an address of an unknown kind")),
         };
         let (db, login) = (info.redis_settings().db(), info.redis_settings().clone());
-        Ok(Self { address, login: login.set_db(0).set_skip_set_lib_name(), db })
+        // With a name to tell, each login has an answer to read, and with it why a server refuses our certificate:
+        // in TLS 1.3 it says so after the handshake. Instead of our version it gets the one of the format.
+        Ok(Self { address, login: login.set_db(0).set_lib_name("blindcache", "1"), db })
     }
 
     /// The server that this client connects to; only what TCP should do is set here.
