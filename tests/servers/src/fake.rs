@@ -15,12 +15,12 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Answers each piece of what a client sends with `reply`, but `PING` as a server does.
+    /// Answers each piece of what a client sends with `reply`, but its login and `PING` with `+PONG`.
     pub async fn start(reply: &[u8]) -> Self {
         Self::greeting(b"+PONG\r\n", reply).await
     }
 
-    /// Answers `PING` with `greeting` and each other piece with `reply`.
+    /// Answers each command of a login and `PING` with `greeting`, and each other piece with `reply`.
     pub async fn greeting(greeting: &[u8], reply: &[u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -51,8 +51,12 @@ type Replies = (Arc<[u8]>, Arc<[u8]>);
 async fn answer(mut client: TcpStream, (greeting, reply): Replies) {
     let mut sent = vec![0; 64 * 1024];
     while let Ok(size @ 1..) = client.read(&mut sent).await {
-        let ping = sent[..size].windows(4).any(|word| word == b"PING");
-        if client.write_all(if ping { &greeting } else { &reply }).await.is_err() {
+        let sent = &sent[..size];
+        let has = |word: &[u8]| sent.windows(word.len()).any(|it| it == word);
+        let greets = has(b"PING") || has(b"SETINFO");
+        let commands = sent.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"*")).count();
+        let answer = if greets { greeting.repeat(commands) } else { reply.to_vec() };
+        if client.write_all(&answer).await.is_err() {
             return;
         }
     }

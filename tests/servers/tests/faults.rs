@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use blindcache::{Backend, BackendErrorKind as Kind};
-use blindcache_server_tests::{
-    Fault, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key, until,
-};
+use blindcache_server_tests::{Fault, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key};
 use tokio::task::JoinSet;
 
 /// A server that holds entry 1, and a proxy in front of it.
