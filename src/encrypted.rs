@@ -1,19 +1,19 @@
 //! The boundary: values and logical keys on one side, [`Sealed`] and [`StoreKey`] on the other.
 
-use std::{fmt, future::Future, io::Write as _, sync::Arc, time::Duration};
+mod entry;
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::entry::{Place, Times};
 use crate::{
     backend::{AnyBackend, Backend, Write},
     clock::Clock,
-    codec::{self, EncodeError},
-    crypto::{
-        Ask, Codec, Draft, Kind, Locator, Meta, NEVER, Opened, Padding, Refusal, StoreKey, TenantKeys,
-        is_prefix, max_entry, open, seal,
-    },
-    error::{Error, SettingError, Unreadable, ValueError},
+    codec,
+    crypto::{Codec, Opened, Padding, TenantKeys, is_prefix},
+    error::{Error, SettingError, Unreadable},
     key::Key,
 };
 
@@ -61,12 +61,6 @@ pub struct EncryptedBackend<B = AnyBackend> {
     schema: u32,
     max_value: u32,
     clock: Clock,
-}
-
-/// Where one entry stands: as the cryptography knows it, and as the store does.
-struct Place {
-    locator: Locator,
-    name: StoreKey,
 }
 
 impl<B: Backend> EncryptedBackend<B> {
@@ -161,7 +155,7 @@ impl<B: Backend> EncryptedBackend<B> {
         &self,
         key: impl Key,
     ) -> impl Future<Output = Result<Option<T>, Error>> + Send {
-        let place = self.place(&key);
+        let place = self.place_of(&key);
         async move {
             let opened = self.fetch(&place?, Codec::MessagePack).await?;
             Ok(opened.map(|opened| codec::decode(opened.payload())).transpose()?)
@@ -173,7 +167,7 @@ impl<B: Backend> EncryptedBackend<B> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_bytes(&self, key: impl Key) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send {
-        let place = self.place(&key);
+        let place = self.place_of(&key);
         async move {
             let opened = self.fetch(&place?, Codec::Raw).await?;
             Ok(opened.map(Opened::into_payload))
@@ -188,12 +182,12 @@ impl<B: Backend> EncryptedBackend<B> {
         &self,
         keys: impl IntoIterator<Item = impl Key>,
     ) -> impl Future<Output = Result<Vec<Result<Option<T>, Unreadable>>, Error>> + Send {
-        let places = self.places(keys);
+        let places = self.places_of(keys);
         async move {
             let (locators, names) = places?;
             let found = self.backend.get_many(&names).await?;
             let values = locators.iter().zip(found).map(|(locator, entry)| {
-                let opened = entry.map(|entry| self.open(locator, entry, Codec::MessagePack)).transpose()?;
+                let opened = entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
                 opened.flatten().map(|opened| codec::decode(opened.payload())).transpose()
             });
             Ok(values.collect())
@@ -214,7 +208,8 @@ impl<B: Backend> EncryptedBackend<B> {
         value: &T,
         ttl: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<(), Error>> + Send {
-        let write = self.lifetime(ttl.into()).and_then(|life| self.seal(&key, value, life));
+        let times = Times::starting(self.clock.now(), ttl.into());
+        let write = times.and_then(|times| self.seal(&self.place_of(&key)?, value, &[], times));
         async move {
             let (name, entry, ttl) = write?;
             Ok(self.backend.set(&name, entry, ttl).await?)
@@ -231,7 +226,8 @@ impl<B: Backend> EncryptedBackend<B> {
         value: &[u8],
         ttl: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<(), Error>> + Send {
-        let write = self.lifetime(ttl.into()).and_then(|life| self.seal_bytes(&key, value, life));
+        let times = Times::starting(self.clock.now(), ttl.into());
+        let write = times.and_then(|times| self.seal_bytes(&self.place_of(&key)?, value, times));
         async move {
             let (name, entry, ttl) = write?;
             Ok(self.backend.set(&name, entry, ttl).await?)
@@ -248,9 +244,10 @@ impl<B: Backend> EncryptedBackend<B> {
         items: impl IntoIterator<Item = (K, T)>,
         ttl: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<(), Error>> + Send {
-        let writes: Result<Vec<Write>, Error> = self.lifetime(ttl.into()).and_then(|life| {
+        let times = Times::starting(self.clock.now(), ttl.into());
+        let writes: Result<Vec<Write>, Error> = times.and_then(|times| {
             let items = items.into_iter();
-            items.map(|(key, value)| self.seal(&key, &value, life)).collect()
+            items.map(|(key, value)| self.seal(&self.place_of(&key)?, &value, &[], times)).collect()
         });
         async move { Ok(self.backend.set_many(writes?).await?) }
     }
@@ -260,7 +257,7 @@ impl<B: Backend> EncryptedBackend<B> {
     /// # Errors
     /// [`Error::Key`]; [`Error::Backend`].
     pub fn delete(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> + Send {
-        let place = self.place(&key);
+        let place = self.place_of(&key);
         async move { Ok(self.backend.delete(&place?.name).await?) }
     }
 
@@ -272,7 +269,7 @@ impl<B: Backend> EncryptedBackend<B> {
         &self,
         keys: impl IntoIterator<Item = impl Key>,
     ) -> impl Future<Output = Result<Vec<bool>, Error>> + Send {
-        let places = self.places(keys);
+        let places = self.places_of(keys);
         async move { Ok(self.backend.delete_many(&places?.1).await?) }
     }
 
@@ -282,98 +279,8 @@ impl<B: Backend> EncryptedBackend<B> {
     /// # Errors
     /// [`Error::Key`]; [`Error::Backend`].
     pub fn exists(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> + Send {
-        let place = self.place(&key);
+        let place = self.place_of(&key);
         async move { Ok(self.backend.exists(&place?.name).await?) }
-    }
-
-    fn place(&self, key: &impl Key) -> Result<Place, Error> {
-        let key = key.to_cache_key()?;
-        let locator = Locator::derive(&self.keys, Kind::Entry, self.epoch, &self.namespace, key.as_bytes());
-        let name = StoreKey::new(&self.prefix, &locator);
-        Ok(Place { locator, name })
-    }
-
-    fn places(
-        &self,
-        keys: impl IntoIterator<Item = impl Key>,
-    ) -> Result<(Vec<Locator>, Vec<StoreKey>), Error> {
-        let places = keys.into_iter().map(|key| self.place(&key).map(|place| (place.locator, place.name)));
-        places.collect()
-    }
-
-    async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
-        let entry = self.backend.get(&place.name).await?;
-        Ok(entry.map(|entry| self.open(&place.locator, entry, codec)).transpose()?.flatten())
-    }
-
-    /// Opens an entry; expired ones and those of another schema or codec are misses.
-    fn open(&self, locator: &Locator, entry: Bytes, codec: Codec) -> Result<Option<Opened>, Unreadable> {
-        let ask = Ask {
-            kind: Kind::Entry,
-            now: self.clock.now(),
-            schema: self.schema,
-            codec: Some(codec),
-            max_entry: max_entry(self.max_value, self.padding),
-        };
-        match open(&self.keys, locator, entry, &ask) {
-            Ok(opened) => Ok(Some(opened)),
-            Err(Refusal::Expired | Refusal::Schema) => Ok(None),
-            Err(Refusal::Unreadable(reason)) => Err(reason),
-        }
-    }
-
-    fn seal<T: Serialize + ?Sized>(&self, key: &impl Key, value: &T, life: Lifetime) -> Result<Write, Error> {
-        let mut draft = Draft::new(&[], self.max_value, self.padding, 0)?;
-        codec::encode(value, &mut draft).map_err(|refused| match refused {
-            EncodeError::Full => ValueError::TooLarge { limit: self.max_value },
-            EncodeError::Refused => ValueError::Serialize,
-        })?;
-        // What could not be read back is not written.
-        codec::check(draft.payload()).map_err(ValueError::from)?;
-        self.finish(key, draft, Codec::MessagePack, life)
-    }
-
-    fn seal_bytes(&self, key: &impl Key, value: &[u8], life: Lifetime) -> Result<Write, Error> {
-        let too_large = ValueError::TooLarge { limit: self.max_value };
-        if value.len() > self.max_value as usize {
-            return Err(too_large.into());
-        }
-        let mut draft = Draft::new(&[], self.max_value, self.padding, value.len())?;
-        draft.write_all(value).map_err(|_| too_large)?;
-        self.finish(key, draft, Codec::Raw, life)
-    }
-
-    fn finish(&self, key: &impl Key, draft: Draft, codec: Codec, life: Lifetime) -> Result<Write, Error> {
-        let Place { locator, name } = self.place(key)?;
-        let Lifetime { created_at, expires_at, ttl } = life;
-        let meta = Meta { codec, schema: self.schema, created_at, stale_at: expires_at, expires_at };
-        let entry = seal(&self.keys, &locator, draft, &meta)?;
-        Ok((name, entry, ttl))
-    }
-
-    fn lifetime(&self, ttl: Option<Duration>) -> Result<Lifetime, Error> {
-        Lifetime::starting(self.clock.now(), ttl)
-    }
-}
-
-/// When an entry begins and ends, in Unix milliseconds, and the hint that the store gets.
-#[derive(Clone, Copy)]
-struct Lifetime {
-    created_at: u64,
-    expires_at: u64,
-    ttl: Option<Duration>,
-}
-
-impl Lifetime {
-    /// Rounds the ttl up to a millisecond; refuses zero, and what would end at or beyond "never".
-    fn starting(created_at: u64, ttl: Option<Duration>) -> Result<Self, Error> {
-        let Some(ttl) = ttl else {
-            return Ok(Self { created_at, expires_at: NEVER, ttl: None });
-        };
-        let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).map_err(|_| Error::Ttl)?;
-        let expires_at = created_at.checked_add(millis).filter(|at| *at < NEVER && millis > 0);
-        let ttl = Some(Duration::from_millis(millis));
-        Ok(Self { created_at, expires_at: expires_at.ok_or(Error::Ttl)?, ttl })
     }
 }
 

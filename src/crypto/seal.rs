@@ -225,7 +225,6 @@ impl Opened {
         std::mem::take(&mut self.entry.0).freeze().slice(self.payload.clone())
     }
 
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn meta(&self) -> Meta {
         self.meta
     }
@@ -235,8 +234,20 @@ impl Opened {
         self.payload.start
     }
 
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn tags(&self) -> &[u8] {
+    /// The tag list as it stands there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn tag_list(&self) -> &[u8] {
         &self.entry.0[self.tags.clone()]
+    }
+
+    /// The tags, which a writer of this library gave as text.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &[u8]> {
+        let mut list = &self.entry.0[self.tags.clone()];
+        std::iter::from_fn(move || {
+            let (length, rest) = list.split_first()?;
+            let (tag, rest) = rest.split_at_checked(usize::from(*length))?;
+            list = rest;
+            Some(tag)
+        })
     }
 }

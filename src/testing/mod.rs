@@ -118,7 +118,7 @@ impl Place<'_> {
             Codec::MessagePack => 1,
             Codec::Raw => 2,
         };
-        let (tags, payload) = (opened.tags().to_vec(), opened.payload().to_vec());
+        let (tags, payload) = (opened.tag_list().to_vec(), opened.payload().to_vec());
         Ok(Contents { codec, schema, created_at, stale_at, expires_at, tags, payload })
     }
 }

@@ -1,0 +1,132 @@
+//! What this process knows of tag markers: FORMAT.md, "Tag markers".
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use lru::LruCache;
+
+/// How many markers are remembered: the least recently used is forgotten first.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+
+/// A tag of one tenant, namespace and epoch; the empty tag stands for the namespace.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Tag {
+    pub(super) scope: [u8; 16],
+    pub(super) tag: Box<[u8]>,
+}
+
+/// The markers that were seen or written here. One that was seen is never taken back by an older one or by none.
+pub(super) struct Markers {
+    known: Mutex<LruCache<Tag, Known>>,
+    /// How long in milliseconds until the store is asked again.
+    lifetime: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// What is not younger than this, in Unix milliseconds, is invalid.
+    invalid_until: Option<u64>,
+    /// When the store was asked last, in Unix milliseconds.
+    asked_at: u64,
+}
+
+/// What the store answered for a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Absent,
+    /// The moment of the invalidation.
+    Marked(u64),
+    /// Something that does not open: whatever carries the tag is invalid.
+    Broken,
+    /// Nothing: the store is in trouble. What is known stands.
+    Unknown,
+}
+
+/// Whether an entry survives its tags.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Valid,
+    Invalid,
+    /// These markers have to be asked for first.
+    Ask(Vec<Tag>),
+}
+
+impl Markers {
+    pub(super) fn new(lifetime: u64) -> Self {
+        Self { known: Mutex::new(LruCache::new(REMEMBERED)), lifetime }
+    }
+
+    /// Judges an entry created at `created_at` by its tags and the empty one.
+    pub(super) fn judge<'a>(
+        &self,
+        scope: [u8; 16],
+        tags: impl IntoIterator<Item = &'a [u8]>,
+        created_at: u64,
+        now: u64,
+    ) -> Verdict {
+        let mut ask = Vec::new();
+        let mut known = self.known();
+        for tag in tags.into_iter().chain([&b""[..]]) {
+            let tag = Tag { scope, tag: tag.into() };
+            match known.get(&tag) {
+                Some(marker) if marker.invalid_until.is_some_and(|until| created_at <= until) => {
+                    return Verdict::Invalid;
+                }
+                // A clock that was set back does not make knowledge last longer.
+                Some(marker) if now.abs_diff(marker.asked_at) < self.lifetime => {}
+                Some(_) | None => ask.push(tag),
+            }
+        }
+        if ask.is_empty() { Verdict::Valid } else { Verdict::Ask(ask) }
+    }
+
+    /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
+    pub(super) fn claim(&self, tags: &[Tag], now: u64) {
+        let mut known = self.known();
+        for tag in tags {
+            if let Some(marker) = known.get_mut(tag) {
+                marker.asked_at = now;
+            }
+        }
+    }
+
+    /// Takes in what the store answered.
+    pub(super) fn learn(&self, tag: Tag, answer: Answer, now: u64) {
+        let mut known = self.known();
+        let before = known.get(&tag).and_then(|marker| marker.invalid_until);
+        let invalid_until = match answer {
+            Answer::Absent | Answer::Unknown => before,
+            Answer::Marked(at) => before.max(Some(at)),
+            Answer::Broken => before.max(Some(now)),
+        };
+        known.put(tag, Known { invalid_until, asked_at: now });
+    }
+
+    /// Remembers an invalidation of this process, which is later than any that is known, and gives its moment.
+    pub(super) fn invalidate(&self, tag: Tag, now: u64) -> u64 {
+        let mut known = self.known();
+        let before = known.get(&tag).and_then(|marker| marker.invalid_until);
+        let at = before.map_or(now, |before| now.max(before));
+        known.put(tag, Known { invalid_until: Some(at), asked_at: now });
+        at
+    }
+
+    /// The creation time of what begins to be computed now: after every invalidation that is known for its tags.
+    pub(super) fn creation_time<'a>(
+        &self,
+        scope: [u8; 16],
+        tags: impl IntoIterator<Item = &'a [u8]>,
+        now: u64,
+    ) -> u64 {
+        let mut known = self.known();
+        let all = tags.into_iter().chain([&b""[..]]);
+        let until = all.filter_map(|tag| known.get(&Tag { scope, tag: tag.into() })?.invalid_until).max();
+        until.map_or(now, |until| now.max(until.saturating_add(1)))
+    }
+
+    fn known(&self) -> MutexGuard<'_, LruCache<Tag, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,37 @@
+//! A cached value with its times and tags, as the rest of the cache hands it around.
+
+use std::sync::Arc;
+
+use crate::encrypted::Times;
+
+/// The tags of an entry, without the empty one that every entry carries.
+pub(super) type Tags = Arc<[Box<[u8]>]>;
+
+/// What does not depend on the value's type.
+#[derive(Clone)]
+pub(super) struct Label {
+    pub(super) times: Times,
+    pub(super) tags: Tags,
+}
+
+/// A value of the application and its label.
+pub(super) struct Stored<T> {
+    pub(super) value: T,
+    pub(super) label: Label,
+}
+
+impl Label {
+    pub(super) fn is_fresh(&self, now: u64) -> bool {
+        now < self.times.stale_at
+    }
+
+    pub(super) fn is_alive(&self, now: u64) -> bool {
+        now < self.times.expires_at
+    }
+
+    /// Whether so much of its fresh time is over: `share` is from 0 to 1.
+    pub(super) fn is_due(&self, now: u64, share: f64) -> bool {
+        let Times { created_at, stale_at, .. } = self.times;
+        now >= created_at.saturating_add(((stale_at - created_at) as f64 * share) as u64)
+    }
+}

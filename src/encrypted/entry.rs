@@ -1,0 +1,167 @@
+//! Single entries and markers: what [`EncryptedBackend`] and the cache above it share.
+
+use std::{io::Write as _, time::Duration};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::EncryptedBackend;
+use crate::{
+    backend::{Backend, Write},
+    codec::{self, EncodeError},
+    crypto::{
+        Ask, Codec, Draft, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, max_entry, open, seal,
+    },
+    error::{Error, Unreadable, ValueError},
+    key::Key,
+};
+
+/// Where one entry or marker stands: as the cryptography knows it, and as the store does.
+pub(crate) struct Place {
+    locator: Locator,
+    pub(crate) name: StoreKey,
+}
+
+/// When an entry begins, grows stale and ends, in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created_at: u64,
+    pub(crate) stale_at: u64,
+    pub(crate) expires_at: u64,
+}
+
+impl Times {
+    /// From now on for `ttl`, or without end; refuses a ttl of zero, and what would end at or beyond "never".
+    pub(crate) fn starting(created_at: u64, ttl: Option<Duration>) -> Result<Self, Error> {
+        let expires_at = match ttl {
+            Some(ttl) => later(created_at, ttl)?,
+            None => NEVER,
+        };
+        Ok(Self { created_at, stale_at: expires_at, expires_at })
+    }
+
+    /// What the store is told: the whole time that the entry may be used.
+    fn hint(self) -> Option<Duration> {
+        (self.expires_at < NEVER).then(|| Duration::from_millis(self.expires_at - self.created_at))
+    }
+}
+
+/// `ttl`, rounded up to milliseconds, after `start`.
+pub(crate) fn later(start: u64, ttl: Duration) -> Result<u64, Error> {
+    let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).map_err(|_| Error::Ttl)?;
+    start.checked_add(millis).filter(|at| *at < NEVER && millis > 0).ok_or(Error::Ttl)
+}
+
+impl<B: Backend> EncryptedBackend<B> {
+    pub(super) fn place_of(&self, key: &impl Key) -> Result<Place, Error> {
+        Ok(self.place(Kind::Entry, key.to_cache_key()?.as_bytes()))
+    }
+
+    pub(super) fn places_of(
+        &self,
+        keys: impl IntoIterator<Item = impl Key>,
+    ) -> Result<(Vec<Locator>, Vec<StoreKey>), Error> {
+        let places = keys.into_iter().map(|key| self.place_of(&key).map(|place| (place.locator, place.name)));
+        places.collect()
+    }
+
+    /// The place of an entry, by its canonical key, or of a marker, by its tag.
+    pub(crate) fn place(&self, kind: Kind, name: &[u8]) -> Place {
+        let locator = Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name);
+        let name = StoreKey::new(&self.prefix, &locator);
+        Place { locator, name }
+    }
+
+    pub(super) async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
+        let entry = self.backend.get(&place.name).await?;
+        Ok(entry.map(|entry| self.open(place, entry, codec)).transpose()?.flatten())
+    }
+
+    pub(crate) fn open(&self, place: &Place, entry: Bytes, codec: Codec) -> Result<Option<Opened>, Unreadable> {
+        self.open_at(&place.locator, entry, codec)
+    }
+
+    /// Opens an entry; expired ones and those of another schema or codec are misses.
+    pub(super) fn open_at(
+        &self,
+        locator: &Locator,
+        entry: Bytes,
+        codec: Codec,
+    ) -> Result<Option<Opened>, Unreadable> {
+        let schema = self.schema;
+        self.open_asking(locator, entry, Kind::Entry, schema, Some(codec))
+    }
+
+    fn open_asking(
+        &self,
+        locator: &Locator,
+        entry: Bytes,
+        kind: Kind,
+        schema: u32,
+        codec: Option<Codec>,
+    ) -> Result<Option<Opened>, Unreadable> {
+        let max_entry = max_entry(self.max_value, self.padding);
+        let ask = Ask { kind, now: self.clock.now(), schema, codec, max_entry };
+        match open(&self.keys, locator, entry, &ask) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Refusal::Expired | Refusal::Schema) => Ok(None),
+            Err(Refusal::Unreadable(reason)) => Err(reason),
+        }
+    }
+
+    pub(crate) fn seal<T: Serialize + ?Sized>(
+        &self,
+        place: &Place,
+        value: &T,
+        tags: &[&[u8]],
+        times: Times,
+    ) -> Result<Write, Error> {
+        let mut draft = Draft::new(tags, self.max_value, self.padding, 0)?;
+        codec::encode(value, &mut draft).map_err(|refused| match refused {
+            EncodeError::Full => ValueError::TooLarge { limit: self.max_value },
+            EncodeError::Refused => ValueError::Serialize,
+        })?;
+        // What could not be read back is not written.
+        codec::check(draft.payload()).map_err(ValueError::from)?;
+        self.finish(place, draft, Codec::MessagePack, times)
+    }
+
+    pub(super) fn seal_bytes(&self, place: &Place, value: &[u8], times: Times) -> Result<Write, Error> {
+        let too_large = ValueError::TooLarge { limit: self.max_value };
+        if value.len() > self.max_value as usize {
+            return Err(too_large.into());
+        }
+        let mut draft = Draft::new(&[], self.max_value, self.padding, value.len())?;
+        draft.write_all(value).map_err(|_| too_large)?;
+        self.finish(place, draft, Codec::Raw, times)
+    }
+
+    /// The marker of a tag, or of the empty tag: everything that carries it and is not younger is invalid.
+    pub(crate) fn seal_marker(&self, tag: &[u8], created_at: u64, expires_at: u64) -> Result<Write, Error> {
+        let place = self.place(Kind::Tag, tag);
+        let draft = Draft::new(&[], 0, self.padding, 0)?;
+        let meta = Meta { codec: Codec::Raw, schema: 0, created_at, stale_at: expires_at, expires_at };
+        let times = Times { created_at, stale_at: expires_at, expires_at };
+        let entry = seal(&self.keys, &place.locator, draft, &meta)?;
+        Ok((place.name, entry, times.hint()))
+    }
+
+    /// When the invalidation was; `None` for a marker that has expired.
+    pub(crate) fn open_marker(&self, place: &Place, entry: Bytes) -> Result<Option<u64>, Unreadable> {
+        let opened = self.open_asking(&place.locator, entry, Kind::Tag, 0, Some(Codec::Raw))?;
+        Ok(opened.map(|marker| marker.meta().created_at))
+    }
+
+    /// Tells the memory of one tenant, namespace and epoch from that of others: half of the empty tag's locator.
+    pub(crate) fn scope(&self) -> [u8; 16] {
+        let [scope @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.place(Kind::Tag, b"").locator.0;
+        scope
+    }
+
+    fn finish(&self, place: &Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
+        let Times { created_at, stale_at, expires_at } = times;
+        let meta = Meta { codec, schema: self.schema, created_at, stale_at, expires_at };
+        let entry = seal(&self.keys, &place.locator, draft, &meta)?;
+        Ok((place.name.clone(), entry, times.hint()))
+    }
+}
