@@ -1,6 +1,6 @@
 //! What can go wrong. No error holds a logical key, a tenant, a value, key material or a password of a URL.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 /// Why a call on an [`EncryptedBackend`](crate::EncryptedBackend) failed, or a key or setting was refused.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Error {
     /// The value cannot be stored.
     #[error("the value was refused")]
     Value(#[from] ValueError),
+    /// A tag is empty or longer than 255 bytes, or the tags of an entry take more than 65,535 bytes.
+    #[error("a tag is 1 to 255 bytes long, and the tags of an entry take at most 65,535 bytes")]
+    Tag,
     /// The time to live is zero, or ends beyond 2^64 - 2 milliseconds after 1970.
     #[error("a ttl is at least one millisecond and ends before the year 584,000,000; use None for no expiry")]
     Ttl,
@@ -199,7 +202,7 @@ pub enum SettingError {
     #[error("the file named by {variable} cannot be read")]
     File {
         /// The name, with `_FILE`.
-        variable: Cow<'static, str>,
+        variable: &'static str,
         /// What the operating system said.
         source: std::io::Error,
     },

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     backend::{Backend, Write},
-    crypto::{Sealed, StoreKey, name::LOCATOR},
+    crypto::{Locator, Sealed, StoreKey},
     error::BackendError,
 };
 
@@ -236,7 +236,7 @@ fn difference(found: Option<&[u8]>, expected: Option<&[u8]>) -> String {
 
 /// Names that nothing else has.
 pub(super) fn names<const N: usize>() -> [StoreKey; N] {
-    array::from_fn(|_| StoreKey::new("", &array_of_random::<LOCATOR>()))
+    array::from_fn(|_| StoreKey::new("", &Locator(array_of_random())))
 }
 
 /// The same name under a prefix.

@@ -1,7 +1,24 @@
 //! Bytes in, bytes out: FORMAT.md and nothing else. No I/O, no async, no serde.
 
-pub(crate) mod name;
-pub(crate) mod seal;
+mod aead;
+mod derive;
+mod entry;
+mod keyring;
+mod master;
+mod name;
+mod padding;
+mod seal;
+mod tenant;
+#[cfg(test)]
+mod vectors;
+mod wipe;
 
+pub(crate) use entry::{Codec, Draft, Meta, NEVER, max_entry};
+pub use keyring::Keyring;
+pub use master::{KeyId, MasterKey};
+pub(crate) use name::{Kind, Locator, is_prefix};
 pub use name::{NotAStoreKey, StoreKey};
+pub use padding::Padding;
+pub(crate) use seal::{Ask, Opened, Refusal, open, seal};
 pub use seal::{NotSealed, Sealed};
+pub use tenant::TenantKeys;

@@ -1,11 +1,24 @@
 //! Sealing and opening: FORMAT.md, "Entry" and "Opening".
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-/// Length in bytes of the shortest entry: 64 of header, 36 of inner part, 16 of tag.
-const MIN_ENTRY: usize = 116;
+use super::{
+    aead::{Aead, Fastest},
+    derive::{ENTRY_COMMITMENT, ENTRY_KEY, SECRET, Secret},
+    entry::{Codec, Draft, HEADER, Header, Inner, MAGIC, MIN_ENTRY, Meta, Nonce, TAG},
+    name::{Kind, Locator},
+    padding::Padding,
+    tenant::{SealingKey, TenantKeys},
+    wipe::wipe,
+};
+use crate::error::{Error, Unreadable};
+
+/// How far in the future by the reader's clock an entry may have been created: 5 minutes.
+const MAX_SKEW_MS: u64 = 300_000;
 
 /// An encrypted entry: all that a store learns of a value.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +38,7 @@ impl Sealed {
     /// [`NotSealed`] if there are fewer than 116 bytes or they do not begin with `C1 62 63 01`.
     pub fn parse(entry: impl Into<Bytes>) -> Result<Self, NotSealed> {
         let entry = entry.into();
-        if entry.len() < MIN_ENTRY || !entry.starts_with(b"\xC1bc\x01") {
+        if entry.len() < MIN_ENTRY || !entry.starts_with(&MAGIC) {
             return Err(NotSealed);
         }
         Ok(Self(entry))
@@ -51,5 +64,185 @@ impl Sealed {
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// The AES key and the commitment of one entry: `Expand(sealing key, label || 0x00 || S || locator, 32)`.
+pub(super) fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<Secret>, Secret) {
+    let mut aes_key = Zeroizing::new([0; SECRET]);
+    let mut commitment = [0; SECRET];
+    key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
+    key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
+    (aes_key, commitment)
+}
+
+/// The associated data of an entry: `entry[0..64] || locator`.
+pub(super) fn associated(header: &[u8], locator: &Locator) -> [u8; HEADER + SECRET] {
+    let mut data = [0; HEADER + SECRET];
+    data[..HEADER].copy_from_slice(header);
+    data[HEADER..].copy_from_slice(&locator.0);
+    data
+}
+
+/// Seals the draft for one place, under the tenant's sealing key and 24 new random bytes.
+pub(crate) fn seal(
+    keys: &TenantKeys,
+    locator: &Locator,
+    draft: Draft,
+    meta: &Meta,
+    padding: Padding,
+) -> Result<Sealed, Error> {
+    let mut nonce = Nonce([0; 24]);
+    getrandom::fill(&mut nonce.0).map_err(|_| Error::Random)?;
+    Ok(seal_with::<Fastest>(keys, locator, draft, meta, padding, nonce))
+}
+
+pub(crate) fn seal_with<A: Aead>(
+    keys: &TenantKeys,
+    locator: &Locator,
+    mut draft: Draft,
+    meta: &Meta,
+    padding: Padding,
+    nonce: Nonce,
+) -> Sealed {
+    let key = keys.sealing();
+    let (aes_key, commitment) = entry_keys(key, &nonce, locator);
+    let iv = nonce.iv();
+    let bytes = Header { key_id: key.id, nonce, commitment }.to_bytes();
+    let (header, body) = draft.finish(meta, padding);
+    header.copy_from_slice(&bytes);
+    let (inner, tag) = body.split_at_mut(body.len() - TAG);
+    tag.copy_from_slice(&A::seal(&aes_key, &iv, &associated(header, locator), inner));
+    Sealed(draft.into_sealed().into_boxed_slice().into())
+}
+
+/// What a reader asks of an entry.
+pub(crate) struct Ask {
+    pub(crate) kind: Kind,
+    pub(crate) now: u64,
+    pub(crate) schema: u32,
+    /// `None`: either.
+    pub(crate) codec: Option<Codec>,
+    /// The longest entry, in bytes, that is looked at.
+    pub(crate) max_entry: u64,
+}
+
+/// Why an entry was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Unreadable(Unreadable),
+    /// An ordinary miss.
+    Expired,
+    /// Of another schema or codec than asked for: an ordinary miss.
+    Schema,
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(reason: Unreadable) -> Self {
+        Self::Unreadable(reason)
+    }
+}
+
+/// Bytes that are, or may be, plaintext: wiped when dropped.
+struct Plaintext(BytesMut);
+
+impl Drop for Plaintext {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// An entry in plaintext, wiped when dropped.
+pub(crate) struct Opened {
+    entry: Plaintext,
+    meta: Meta,
+    tags: Range<usize>,
+    payload: Range<usize>,
+}
+
+/// Opens what a store returned, in the order of FORMAT.md, "Opening", up to the step of schema and codec.
+///
+/// In place where `entry` is the only reference to its bytes, else in a copy.
+pub(crate) fn open(keys: &TenantKeys, locator: &Locator, entry: Bytes, ask: &Ask) -> Result<Opened, Refusal> {
+    open_with::<Fastest>(keys, locator, entry, ask)
+}
+
+pub(crate) fn open_with<A: Aead>(
+    keys: &TenantKeys,
+    locator: &Locator,
+    entry: Bytes,
+    ask: &Ask,
+) -> Result<Opened, Refusal> {
+    if entry.len() as u64 > ask.max_entry {
+        return Err(Unreadable::TooLarge.into());
+    }
+    let Header { key_id, nonce, commitment } = Header::parse(&entry)?;
+    let key = keys.accepted(key_id).ok_or(Unreadable::UnknownKey)?;
+    let (aes_key, expected) = entry_keys(key, &nonce, locator);
+    // Before any decryption: AES-GCM alone lets one ciphertext open under two keys.
+    if !bool::from(commitment.ct_eq(&expected)) {
+        return Err(Unreadable::Tampered.into());
+    }
+    let mut entry = Plaintext(entry.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..])));
+    let (header, body) = entry.0.split_at_mut(HEADER);
+    A::open(&aes_key, &nonce.iv(), &associated(header, locator), body).map_err(|_| Unreadable::Tampered)?;
+    let opened = Opened::parse(entry)?;
+    opened.meets(ask).map(|()| opened)
+}
+
+impl Opened {
+    fn parse(entry: Plaintext) -> Result<Self, Unreadable> {
+        let end = entry.0.len() - TAG;
+        let Inner { meta, tags, payload } = Inner::parse(&entry.0[HEADER..end])?;
+        let within = |range: Range<usize>| HEADER + range.start..HEADER + range.end;
+        Ok(Self { entry, meta, tags: within(tags), payload: within(payload) })
+    }
+
+    fn meets(&self, ask: &Ask) -> Result<(), Refusal> {
+        let Meta { codec, schema, created_at, stale_at: _, expires_at } = self.meta;
+        if ask.kind == Kind::Tag && !self.is_marker() {
+            return Err(Unreadable::Malformed.into());
+        }
+        if ask.now >= expires_at {
+            return Err(Refusal::Expired);
+        }
+        if created_at > ask.now.saturating_add(MAX_SKEW_MS) {
+            return Err(Unreadable::FromTheFuture.into());
+        }
+        if schema != ask.schema || ask.codec.is_some_and(|asked| asked != codec) {
+            return Err(Refusal::Schema);
+        }
+        Ok(())
+    }
+
+    /// FORMAT.md, "Tag markers".
+    fn is_marker(&self) -> bool {
+        let Meta { codec, schema, created_at: _, stale_at, expires_at } = self.meta;
+        let bare = self.tags.is_empty() && self.payload.is_empty();
+        bare && codec == Codec::Raw && schema == 0 && stale_at == expires_at
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.entry.0[self.payload.clone()]
+    }
+
+    /// The payload, which from here on belongs to the caller and is not wiped.
+    pub(crate) fn into_payload(mut self) -> Bytes {
+        std::mem::take(&mut self.entry.0).freeze().slice(self.payload.clone())
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    #[cfg(test)]
+    pub(super) fn payload_at(&self) -> usize {
+        self.payload.start
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn tags(&self) -> &[u8] {
+        &self.entry.0[self.tags.clone()]
     }
 }

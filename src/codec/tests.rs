@@ -1,0 +1,515 @@
+mod speed;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Debug,
+    io::{self, Write},
+};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, IgnoredAny, Visitor},
+    ser::{Error as _, SerializeSeq},
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::error::{Unreadable, ValueError};
+
+fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(value, &mut out).unwrap();
+    assert_eq!(check(&out), Ok(()));
+    out
+}
+
+#[track_caller]
+fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+    assert_eq!(decode::<T>(&encoded(&value)).unwrap(), value);
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn every_vector_ends_as_it_says() {
+    let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/v1.json")).unwrap();
+    let rows = vectors["payloads"].as_array().unwrap();
+    assert!(rows.len() > 10);
+    for row in rows {
+        let payload = unhex(row["payload"].as_str().unwrap());
+        let ok = row["expect"] == "ok";
+        assert_eq!(check(&payload).is_ok(), ok, "{}", row["name"]);
+        assert_eq!(decode::<Value>(&payload).is_ok(), ok, "{}", row["name"]);
+        assert_eq!(decode::<IgnoredAny>(&payload).is_ok(), ok, "{}", row["name"]);
+    }
+}
+
+// ---- values
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    id: u64,
+    name: String,
+    nickname: Option<String>,
+    roles: Vec<Role>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Role {
+    Guest,
+    Member(u32),
+    Owner(u8, String),
+    Admin { since: i64, rights: Vec<String> },
+}
+
+fn ada() -> User {
+    let admin = Role::Admin { since: -5, rights: vec!["all".into()] };
+    let roles = vec![Role::Guest, Role::Member(7), Role::Owner(1, "x".into()), admin];
+    User { id: 42, name: "Ada".into(), nickname: None, roles }
+}
+
+#[test]
+fn structs_are_maps_by_field_name_and_every_enum_form_returns() {
+    let payload = encoded(&ada());
+    assert!(payload.starts_with(b"\x84\xa2id\x2a\xa4name\xa3Ada"));
+    round_trips(ada());
+    round_trips(Role::Guest);
+    round_trips(BTreeMap::from([("a".to_owned(), Some(Role::Member(1))), ("b".to_owned(), None)]));
+}
+
+#[test]
+fn scalars_return_as_they_were() {
+    for number in [0, 1, u128::from(u64::MAX) + 1, u128::MAX] {
+        round_trips(number);
+    }
+    for number in [0, -1, i128::MIN, i128::MAX] {
+        round_trips(number);
+    }
+    round_trips((u64::MAX, i64::MIN, -1_i8, 255_u8, true, ()));
+    round_trips(('a', 'é', '\u{10ffff}'));
+    round_trips((f32::MAX, f64::MIN_POSITIVE, f64::NEG_INFINITY));
+    let nan = f64::from_bits(0x7ff8_0000_dead_beef);
+    assert_eq!(decode::<f64>(&encoded(&nan)).unwrap().to_bits(), nan.to_bits());
+    assert!(decode::<f32>(&encoded(&f32::NAN)).unwrap().is_nan());
+    round_trips(String::new());
+    round_trips("naïve ключ 鍵".repeat(10_000));
+}
+
+#[test]
+fn containers_of_every_size_return() {
+    for size in [0, 1, 15, 16, 255, 256, 65_535, 65_536] {
+        round_trips(vec![7_u32; size]);
+        round_trips(vec![(); size]);
+        round_trips((0..size as u32).map(|n| (n, n)).collect::<BTreeMap<_, _>>());
+        round_trips("x".repeat(size));
+        round_trips(serde_bytes::ByteBuf::from(vec![200; size]));
+    }
+}
+
+#[test]
+fn maps_take_keys_that_are_not_strings() {
+    round_trips(HashMap::from([((1_u8, 'a'), 1), ((2, 'b'), 2)]));
+    round_trips(HashMap::from([(None, 1), (Some(-7_i64), 2)]));
+    round_trips(HashMap::from([(vec![1_u8], ())]));
+}
+
+#[test]
+fn bytes_are_bin_and_a_vec_of_u8_is_an_array() {
+    let bytes = vec![1_u8, 200, 255];
+    assert_eq!(encoded(&serde_bytes::Bytes::new(&bytes)), [0xc4, 3, 1, 200, 255]);
+    assert_eq!(encoded(&bytes), [0x93, 1, 0xcc, 200, 0xcc, 255]);
+    // Each is read as the other.
+    assert_eq!(decode::<Vec<u8>>(&[0xc4, 3, 1, 200, 255]).unwrap(), bytes);
+    assert_eq!(decode::<serde_bytes::ByteBuf>(&encoded(&bytes)).unwrap(), bytes);
+}
+
+#[test]
+fn flatten_and_untagged_and_tagged_types_return() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Page {
+        number: u32,
+        #[serde(flatten)]
+        user: User,
+        #[serde(flatten)]
+        rest: BTreeMap<String, Vec<i64>>,
+    }
+    round_trips(Page { number: 1, user: ada(), rest: BTreeMap::from([("more".into(), vec![1, -1])]) });
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Text(String),
+        User(User),
+        Bytes(serde_bytes::ByteBuf),
+    }
+    round_trips(vec![
+        Either::Text("a".into()),
+        Either::Number(-1),
+        Either::User(ada()),
+        Either::Bytes(serde_bytes::ByteBuf::from(vec![1, 2])),
+    ]);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Tagged {
+        A { value: u8 },
+        B,
+    }
+    round_trips(vec![Tagged::A { value: 1 }, Tagged::B]);
+}
+
+#[test]
+fn nested_options_and_units_fold_into_nil() {
+    assert_eq!(encoded(&Some(None::<u8>)), [0xc0]);
+    assert_eq!(decode::<Option<Option<u8>>>(&[0xc0]).unwrap(), None, "Some(None) comes back as None");
+    assert_eq!(decode::<Option<()>>(&encoded(&Some(()))).unwrap(), None, "and so does Some(())");
+    round_trips(Some(Some(1)));
+    round_trips(None::<Role>);
+    round_trips(Some(Role::Guest));
+    round_trips(Some(Role::Member(1)));
+}
+
+#[test]
+fn fields_may_come_and_go_as_serde_allows() {
+    #[derive(Serialize)]
+    struct Wide {
+        id: u8,
+        more: Vec<Option<&'static str>>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Narrow {
+        id: u8,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Default {
+        id: u8,
+        #[serde(default)]
+        new: u32,
+    }
+    assert_eq!(
+        decode::<Narrow>(&encoded(&Wide { id: 1, more: vec![Some("a"), None] })).unwrap(),
+        Narrow { id: 1 }
+    );
+    assert_eq!(decode::<Default>(&encoded(&Narrow { id: 1 })).unwrap(), Default { id: 1, new: 0 });
+    assert_eq!(decode::<User>(&encoded(&Narrow { id: 1 })).unwrap_err(), Unreadable::Undecodable);
+}
+
+#[test]
+fn another_type_is_undecodable() {
+    assert_eq!(decode::<u32>(&encoded("text")), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<(u8, u8)>(&encoded(&(1, 2, 3))), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<(u8, u8)>(&encoded(&(1,))), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<u8>(&encoded(&256)), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<Role>(&encoded("Nobody")), Err(Unreadable::Undecodable));
+    assert_eq!(
+        decode::<Role>(&encoded(&BTreeMap::from([("Guest", 1), ("Member", 2)]))),
+        Err(Unreadable::Undecodable)
+    );
+}
+
+// ---- payloads that are not one value
+
+#[test]
+fn a_byte_too_few_or_too_many_is_undecodable() {
+    let payload = encoded(&ada());
+    for end in 0..payload.len() {
+        assert_eq!(check(&payload[..end]), Err(Flaw::NotOneValue), "{end}");
+        assert_eq!(decode::<IgnoredAny>(&payload[..end]).unwrap_err(), Unreadable::Undecodable);
+    }
+    for more in 0..=255 {
+        assert_eq!(check(&[&payload[..], &[more]].concat()), Err(Flaw::NotOneValue), "{more:02x}");
+    }
+}
+
+#[test]
+fn every_marker_takes_its_size_and_not_a_byte_less() {
+    for (marker, size) in [
+        ("00", 0),
+        ("7f", 0),
+        ("e0", 0),
+        ("ff", 0),
+        ("c0", 0),
+        ("c2", 0),
+        ("c3", 0),
+        ("ca", 4),
+        ("cb", 8),
+        ("cc", 1),
+        ("cd", 2),
+        ("ce", 4),
+        ("cf", 8),
+        ("d0", 1),
+        ("d1", 2),
+        ("d2", 4),
+        ("d3", 8),
+        ("d4", 2),
+        ("d5", 3),
+        ("d6", 5),
+        ("d7", 9),
+        ("d8", 17),
+        ("c703", 4),
+        ("c70000", 0),
+        ("c80102", 259),
+        ("c900010002", 65_539),
+        ("a0", 0),
+        ("bf", 31),
+        ("d9ff", 255),
+        ("da0102", 258),
+        ("db00010002", 65_538),
+        ("c4ff", 255),
+        ("c50102", 258),
+        ("c600010002", 65_538),
+        ("90", 0),
+        ("9f", 15),
+        ("dc0102", 258),
+        ("dd00010002", 65_538),
+        ("80", 0),
+        ("8f", 30),
+        ("de0102", 516),
+        ("df00010002", 131_076),
+    ] {
+        let mut payload = unhex(marker);
+        payload.resize(payload.len() + size, 0);
+        assert_eq!(check(&payload), Ok(()), "{marker}");
+        assert!(decode::<IgnoredAny>(&payload).is_ok(), "{marker}");
+        assert_eq!(check(&[&payload[..], &[0]].concat()), Err(Flaw::NotOneValue), "{marker}");
+        payload.pop();
+        assert_eq!(check(&payload), Err(Flaw::NotOneValue), "{marker}");
+    }
+    assert_eq!(check(&[0xc1]), Err(Flaw::NotOneValue));
+    assert_eq!(check(&[0x91, 0xc1]), Err(Flaw::NotOneValue));
+}
+
+#[test]
+fn strings_are_utf8_even_in_fields_that_nobody_reads() {
+    let header = ["a2", "d902", "da0002", "db00000002"];
+    for header in header.map(unhex) {
+        for text in [b"\xff\xfe", b"\xc3\x28", b"a\x80", b"\xc0\x80"] {
+            let payload = [b"\x81\xa1x", &header[..], text].concat();
+            assert_eq!(check(&payload), Err(Flaw::NotOneValue));
+            assert!(decode::<IgnoredAny>(&payload).is_err());
+        }
+        assert_eq!(check(&[&header[..], "é".as_bytes()].concat()), Ok(()));
+    }
+    assert_eq!(check(&[0xc4, 2, 0xff, 0xfe]), Ok(()), "bin is any bytes");
+}
+
+#[test]
+fn huge_declared_sizes_are_refused_before_decoding() {
+    /// Refuses to be asked: the check comes first.
+    struct Untouched;
+    impl<'de> Deserialize<'de> for Untouched {
+        fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("decoded before the check")
+        }
+    }
+    for header in [
+        "ddffffffff",
+        "dfffffffff",
+        "dbffffffff",
+        "c6ffffffff",
+        "c9ffffffff",
+        "dcffff",
+        "deffff",
+        "df80000000",
+    ] {
+        let payload = [unhex(header), vec![0; 100]].concat();
+        assert_eq!(check(&payload), Err(Flaw::NotOneValue), "{header}");
+        assert!(decode::<Untouched>(&payload).is_err());
+        assert!(decode::<Vec<u64>>(&payload).is_err());
+        assert!(decode::<HashMap<u8, u8>>(&payload).is_err());
+        assert!(decode::<String>(&payload).is_err());
+        assert!(decode::<Vec<()>>(&payload).is_err());
+    }
+}
+
+/// Deserializes without reading all of its value.
+#[derive(Debug)]
+struct Lazy;
+
+impl<'de> Deserialize<'de> for Lazy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Peek;
+        impl<'de> Visitor<'de> for Peek {
+            type Value = Lazy;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("anything")
+            }
+            fn visit_some<D: Deserializer<'de>>(self, _: D) -> Result<Lazy, D::Error> {
+                Ok(Lazy)
+            }
+            fn visit_none<E>(self) -> Result<Lazy, E> {
+                Ok(Lazy)
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Lazy, D::Error> {
+                Ok(Lazy)
+            }
+        }
+        deserializer.deserialize_option(Peek)
+    }
+}
+
+#[test]
+fn a_type_that_reads_only_a_part_is_undecodable() {
+    assert!(decode::<Lazy>(&[0xc0]).is_ok());
+    for payload in ["07", "91c0", "a161", "c401c1", "81c0c0", "d401c1", "cb7ff8000000000000"] {
+        assert_eq!(decode::<Lazy>(&unhex(payload)).unwrap_err(), Unreadable::Undecodable, "{payload}");
+        assert_eq!(decode::<Blind>(&unhex(payload)).unwrap_err(), Unreadable::Undecodable, "{payload}");
+    }
+    assert_eq!(decode::<Blind>(&[0xc0]).unwrap_err(), Unreadable::Undecodable);
+}
+
+/// Deserializes without reading anything.
+#[derive(Debug)]
+struct Blind;
+
+impl<'de> Deserialize<'de> for Blind {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Ok(Self)
+    }
+}
+
+// ---- depth
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Nested(Vec<Nested>);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Loose {
+    Leaf(u8),
+    Of(Box<Loose>, u8),
+    List(Vec<Loose>),
+    Map(BTreeMap<String, Loose>),
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Node(Box<Tree>),
+}
+
+#[test]
+fn values_nest_64_deep_and_no_deeper() {
+    let nested = |depth| (1..depth).fold(Nested(vec![]), |inner, _| Nested(vec![inner]));
+    let tree = |depth| (0..depth).fold(Tree::Leaf, |inner, _| Tree::Node(Box::new(inner)));
+    let loose = |depth| (0..depth).fold(Loose::Leaf(1), |inner, _| Loose::List(vec![inner]));
+    round_trips(nested(64));
+    round_trips(tree(64));
+    round_trips(loose(64));
+    round_trips((0..64).fold(json!(1), |inner, _| json!({"a": inner})));
+    for deeper in [65, 66, 500] {
+        let mut out = Vec::new();
+        encode(&nested(deeper), &mut out).unwrap();
+        assert_eq!(check(&out), Err(Flaw::TooDeep));
+        out.clear();
+        encode(&tree(deeper), &mut out).unwrap();
+        assert_eq!(check(&out), Err(Flaw::TooDeep));
+    }
+}
+
+#[test]
+fn decoding_64_deep_fits_a_small_stack() {
+    let payloads = [
+        [vec![0x91; 63], vec![0x90]].concat(),
+        [b"\x81\xa1a".repeat(63), vec![0x80]].concat(),
+        [b"\x81\xa4Node".repeat(64), b"\xa4Leaf".to_vec()].concat(),
+    ];
+    let decode_all = move || {
+        assert!(decode::<Value>(&payloads[0]).is_ok() && decode::<Nested>(&payloads[0]).is_ok());
+        assert!(decode::<Loose>(&payloads[0]).is_ok() && decode::<Loose>(&payloads[1]).is_ok());
+        assert!(decode::<Value>(&payloads[1]).is_ok() && decode::<Tree>(&payloads[2]).is_ok());
+    };
+    std::thread::Builder::new().stack_size(1 << 20).spawn(decode_all).unwrap().join().unwrap();
+}
+
+#[test]
+fn containers_beside_each_other_are_not_deep() {
+    round_trips(vec![vec![vec![(); 3]; 100]; 100]);
+    let closed_at_once = [vec![0xdc, 0x01, 0x00], vec![0x90; 256]].concat();
+    assert_eq!(check(&closed_at_once), Ok(()));
+}
+
+#[test]
+fn a_flaw_of_a_value_says_whether_it_was_too_deep() {
+    assert_eq!(ValueError::from(Flaw::TooDeep), ValueError::TooDeep);
+    assert_eq!(ValueError::from(Flaw::NotOneValue), ValueError::Serialize);
+    assert_eq!(Unreadable::from(Flaw::TooDeep), Unreadable::Undecodable);
+}
+
+// ---- writers and types that fail
+
+/// Takes `room` bytes, and whatever still fits after it once refused something.
+struct Capped {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Capped {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + data.len() > self.room {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_writer_is_told_from_a_type_that_fails() {
+    let whole = encoded(&ada());
+    for room in 0..whole.len() {
+        let mut out = Capped { bytes: Vec::new(), room };
+        assert_eq!(encode(&ada(), &mut out), Err(EncodeError::Full), "{room}");
+    }
+    let mut out = Capped { bytes: Vec::new(), room: whole.len() };
+    assert_eq!(encode(&ada(), &mut out), Ok(()));
+    assert_eq!(out.bytes, whole);
+
+    struct Failing;
+    impl Serialize for Failing {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom("secret"))
+        }
+    }
+    assert_eq!(encode(&("a", Failing), Vec::new()), Err(EncodeError::Refused));
+}
+
+#[test]
+fn a_swallowed_full_writer_is_still_full() {
+    struct Careless;
+    impl Serialize for Careless {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut seq = serializer.serialize_seq(Some(1))?;
+            let _ = seq.serialize_element(&"x".repeat(100));
+            seq.serialize_element(&1)?;
+            seq.end()
+        }
+    }
+    let mut out = Capped { bytes: Vec::new(), room: 50 };
+    assert_eq!(encode(&Careless, &mut out), Err(EncodeError::Full));
+}
+
+#[test]
+fn a_wrong_length_does_not_pass_the_check() {
+    struct Liar(usize, usize);
+    impl Serialize for Liar {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut seq = serializer.serialize_seq(Some(self.0))?;
+            (0..self.1).try_for_each(|n| seq.serialize_element(&n))?;
+            seq.end()
+        }
+    }
+    for (declared, given) in [(3, 2), (3, 4), (0, 1), (1, 0), (1 << 32, 0), ((1 << 32) + 1, 2)] {
+        let mut out = Vec::new();
+        encode(&Liar(declared, given), &mut out).unwrap();
+        let expected = if (declared, given) == (1 << 32, 0) { Ok(()) } else { Err(Flaw::NotOneValue) };
+        assert_eq!(check(&out), expected);
+    }
+}

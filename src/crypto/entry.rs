@@ -1,0 +1,319 @@
+//! The layout of an entry: FORMAT.md, "Entry". The only file that knows an offset.
+
+use std::{io, ops::Range};
+
+use super::{master::KeyId, padding::Padding, wipe::wipe};
+use crate::error::{Error, Unreadable};
+
+/// What an entry begins with: a byte that never begins a MessagePack value, two letters, the version.
+pub(super) const MAGIC: [u8; 4] = *b"\xC1bc\x01";
+/// Length in bytes of the header: magic, key id, nonce, commitment.
+pub(super) const HEADER: usize = 64;
+/// Length in bytes of the fixed part of the inner part.
+const INNER: usize = 36;
+/// Length in bytes of the GCM tag.
+pub(crate) const TAG: usize = 16;
+/// Length in bytes of the shortest entry.
+pub(super) const MIN_ENTRY: usize = HEADER + INNER + TAG;
+/// The largest length in bytes of a tag list.
+const MAX_TAGS: usize = u16::MAX as usize;
+/// The expiry of an entry without one.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+const KEY_ID: Range<usize> = 4..8;
+const NONCE: Range<usize> = 8..32;
+const COMMITMENT: Range<usize> = 32..64;
+
+/// Room in bytes that a draft begins with.
+const ROOM: usize = 512;
+
+/// The largest entry in bytes that may hold a value of at most `max_value` bytes, padded by Padmé or by `padding`.
+pub(crate) fn max_entry(max_value: u32, padding: Padding) -> u64 {
+    let inner = (INNER + MAX_TAGS) as u64 + u64::from(max_value);
+    (HEADER + TAG) as u64 + padding.padded(inner).max(Padding::Padme.padded(inner))
+}
+
+/// 24 random bytes: the first 12 salt the entry's keys, the last 12 are the IV.
+pub(super) struct Nonce(pub(super) [u8; 24]);
+
+impl Nonce {
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.0[..12]
+    }
+
+    pub(super) fn iv(&self) -> [u8; 12] {
+        let [_, _, _, _, _, _, _, _, _, _, _, _, iv @ ..] = self.0;
+        iv
+    }
+}
+
+/// The part of an entry in front of the ciphertext.
+pub(super) struct Header {
+    pub(super) key_id: KeyId,
+    pub(super) nonce: Nonce,
+    pub(super) commitment: [u8; 32],
+}
+
+impl Header {
+    pub(super) fn parse(entry: &[u8]) -> Result<Self, Unreadable> {
+        if entry.len() < MIN_ENTRY || !entry.starts_with(&MAGIC[..3]) {
+            return Err(Unreadable::NotSealed);
+        }
+        if entry[3] != MAGIC[3] {
+            return Err(Unreadable::UnknownFormat);
+        }
+        Ok(Self {
+            key_id: KeyId(array(&entry[KEY_ID])),
+            nonce: Nonce(array(&entry[NONCE])),
+            commitment: array(&entry[COMMITMENT]),
+        })
+    }
+
+    pub(super) fn to_bytes(&self) -> [u8; HEADER] {
+        let mut header = [0; HEADER];
+        header[..4].copy_from_slice(&MAGIC);
+        header[KEY_ID].copy_from_slice(&self.key_id.0);
+        header[NONCE].copy_from_slice(&self.nonce.0);
+        header[COMMITMENT].copy_from_slice(&self.commitment);
+        header
+    }
+}
+
+/// How a payload is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// MessagePack with named fields.
+    MessagePack = 1,
+    /// Raw bytes.
+    Raw = 2,
+}
+
+/// What stands beside the payload. Times are in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) codec: Codec,
+    pub(crate) schema: u32,
+    pub(crate) created_at: u64,
+    pub(crate) stale_at: u64,
+    pub(crate) expires_at: u64,
+}
+
+/// The inner part, decrypted: its fields, and where in it the rest stands.
+pub(super) struct Inner {
+    pub(super) meta: Meta,
+    pub(super) tags: Range<usize>,
+    pub(super) payload: Range<usize>,
+}
+
+impl Inner {
+    /// Reads what authentication has shown to be written by a holder of the key, who may still be mistaken.
+    pub(super) fn parse(inner: &[u8]) -> Result<Self, Unreadable> {
+        let (fields, rest) = inner.split_at_checked(INNER).ok_or(Unreadable::Malformed)?;
+        let codec = match fields[1] {
+            1 => Codec::MessagePack,
+            2 => Codec::Raw,
+            _ => return Err(Unreadable::Malformed),
+        };
+        let tags = usize::from(u16::from_be_bytes(array(&fields[2..4])));
+        let payload = u32::from_be_bytes(array(&fields[32..36])) as usize;
+        let meta = Meta {
+            codec,
+            schema: u32::from_be_bytes(array(&fields[4..8])),
+            created_at: u64::from_be_bytes(array(&fields[8..16])),
+            stale_at: u64::from_be_bytes(array(&fields[16..24])),
+            expires_at: u64::from_be_bytes(array(&fields[24..32])),
+        };
+        let in_order = meta.created_at <= meta.stale_at && meta.stale_at <= meta.expires_at;
+        let (body, padding) = tags
+            .checked_add(payload)
+            .and_then(|end| rest.split_at_checked(end))
+            .ok_or(Unreadable::Malformed)?;
+        if fields[0] != 0 || !in_order || !is_zero(padding) || !is_tag_list(&body[..tags]) {
+            return Err(Unreadable::Malformed);
+        }
+        let payload_at = INNER + tags;
+        Ok(Self { meta, tags: INNER..payload_at, payload: payload_at..payload_at + payload })
+    }
+}
+
+/// Whether all bytes are zero, without a branch for each.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |any, byte| any | byte) == 0
+}
+
+fn is_tag_list(mut list: &[u8]) -> bool {
+    while let Some((length, rest)) = list.split_first() {
+        match rest.split_at_checked(usize::from(*length)) {
+            Some((tag, rest)) if !tag.is_empty() => list = rest,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The bytes as an array; the callers name slices of that length.
+#[allow(clippy::expect_used)]
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("a slice of N bytes")
+}
+
+/// An entry being written, still in plaintext: room for the header, the inner part so far. Wiped unless it is sealed.
+///
+/// The payload is written through [`io::Write`], which fails once it would be longer than the limit.
+pub(crate) struct Draft {
+    bytes: Vec<u8>,
+    payload_at: usize,
+    limit: usize,
+}
+
+impl Draft {
+    /// Room for a payload of up to `limit` bytes, `expected` of them at once, behind these tags.
+    ///
+    /// # Errors
+    /// [`Error::Tag`] unless each tag has 1 to 255 bytes and all of them, a byte more for each, at most 65,535.
+    pub(crate) fn new(tags: &[&[u8]], limit: u32, expected: usize) -> Result<Self, Error> {
+        let list: usize = tags.iter().map(|tag| 1 + tag.len()).sum();
+        if list > MAX_TAGS {
+            return Err(Error::Tag);
+        }
+        let payload_at = HEADER + INNER + list;
+        let mut bytes = Vec::with_capacity((payload_at + expected + TAG).max(ROOM));
+        bytes.resize(HEADER + INNER, 0);
+        for tag in tags {
+            let length = u8::try_from(tag.len()).ok().filter(|length| *length > 0).ok_or(Error::Tag)?;
+            bytes.push(length);
+            bytes.extend_from_slice(tag);
+        }
+        Ok(Self { bytes, payload_at, limit: limit as usize })
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.bytes[self.payload_at..]
+    }
+
+    /// Writes the fields and the padding, and leaves room for the tag: header, inner part, tag.
+    pub(super) fn finish(&mut self, meta: &Meta, padding: Padding) -> (&mut [u8], &mut [u8]) {
+        let Meta { codec, schema, created_at, stale_at, expires_at } = *meta;
+        let payload = (self.bytes.len() - self.payload_at) as u32; // at most `limit`, which was a u32
+        let tags = (self.payload_at - HEADER - INNER) as u16; // at most MAX_TAGS
+        let fields = &mut self.bytes[HEADER..HEADER + INNER];
+        fields[..2].copy_from_slice(&[0, codec as u8]);
+        fields[2..4].copy_from_slice(&tags.to_be_bytes());
+        fields[4..8].copy_from_slice(&schema.to_be_bytes());
+        fields[8..16].copy_from_slice(&created_at.to_be_bytes());
+        fields[16..24].copy_from_slice(&stale_at.to_be_bytes());
+        fields[24..32].copy_from_slice(&expires_at.to_be_bytes());
+        fields[32..].copy_from_slice(&payload.to_be_bytes());
+        let padded = padding.padded((self.bytes.len() - HEADER) as u64) as usize;
+        let end = HEADER + padded + TAG;
+        self.reserve(end - self.bytes.len(), end);
+        self.bytes.resize(end, 0);
+        self.bytes.split_at_mut(HEADER)
+    }
+
+    /// The finished entry, once its inner part is encrypted.
+    pub(super) fn into_sealed(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Makes room for `more` bytes, and at least `capacity` in all; the plaintext does not stay in the old place.
+    fn reserve(&mut self, more: usize, capacity: usize) {
+        let needed = self.bytes.len() + more;
+        if needed <= self.bytes.capacity() {
+            return;
+        }
+        let mut larger = Vec::with_capacity(needed.max(capacity));
+        larger.extend_from_slice(&self.bytes);
+        wipe(&mut self.bytes);
+        self.bytes = larger;
+    }
+}
+
+impl io::Write for Draft {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > self.limit - self.payload().len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.reserve(bytes.len(), 2 * self.bytes.capacity());
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_draft_takes_its_limit_and_not_a_byte_more() {
+        for (length, fits) in [(99, true), (100, true), (101, false)] {
+            let mut draft = Draft::new(&[], 100, 0).unwrap();
+            assert_eq!(draft.write_all(&vec![7; length]).is_ok(), fits, "{length}");
+            let mut draft = Draft::new(&[b"tag"], 100, 0).unwrap();
+            let written = (0..length).all(|_| draft.write_all(&[7]).is_ok());
+            assert_eq!(written, fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_draft_that_grows_keeps_its_payload() {
+        let payload: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
+        let mut draft = Draft::new(&[b"tag"], 1 << 20, 0).unwrap();
+        payload.chunks(77).for_each(|chunk| draft.write_all(chunk).unwrap());
+        assert_eq!(draft.payload(), payload);
+    }
+
+    #[test]
+    fn a_tag_has_1_to_255_bytes() {
+        for (length, fits) in [(0, false), (1, true), (255, true), (256, false)] {
+            let tag = vec![b't'; length];
+            assert_eq!(Draft::new(&[&tag], 100, 0).is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn tags_take_at_most_65_535_bytes() {
+        let tag = [b't'; 254];
+        let fits = vec![&tag[..]; 257]; // 257 * 255 = 65,535
+        assert!(Draft::new(&fits, 100, 0).is_ok());
+        let last: &[u8] = b"t";
+        let more: Vec<&[u8]> = fits.iter().copied().chain([last]).collect();
+        assert!(matches!(Draft::new(&more, 100, 0), Err(Error::Tag)));
+    }
+
+    #[test]
+    fn the_largest_value_with_the_most_tags_fits_the_largest_entry() {
+        let tag = [b't'; 254];
+        for padding in [Padding::Padme, Padding::None, Padding::Fixed(1000)] {
+            let mut draft = Draft::new(&vec![&tag[..]; 257], 5000, 0).unwrap();
+            draft.write_all(&[7; 5000]).unwrap();
+            let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
+            let (header, body) = draft.finish(&meta, padding);
+            assert!((header.len() + body.len()) as u64 <= max_entry(5000, padding));
+            assert!((header.len() + body.len()) as u64 > max_entry(4000, Padding::None));
+        }
+    }
+
+    #[test]
+    fn an_inner_part_shorter_than_its_fields_is_malformed() {
+        assert!((0..INNER).all(|length| Inner::parse(&vec![1; length]).is_err()));
+    }
+}

@@ -1,0 +1,132 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde_json::{Value, json};
+
+use super::{
+    super::{CacheKey, Key},
+    Shape, bytes, refused,
+};
+use crate::error::KeyError;
+
+fn arrays(depth: usize) -> Value {
+    (1..depth).fold(json!([]), |inner, _| json!([inner]))
+}
+
+#[test]
+fn at_most_64_containers_inside_each_other() {
+    assert_eq!(bytes(&arrays(63)).len(), 63);
+    assert_eq!(bytes(&arrays(64)).len(), 64);
+    assert_eq!(refused(&arrays(65)), KeyError::TooDeep);
+
+    let maps = |depth| (0..depth).fold(json!(0), |inner, _| json!({"a": inner}));
+    assert_eq!(bytes(&maps(64)).len(), 64 * 3 + 1);
+    assert_eq!(refused(&maps(65)), KeyError::TooDeep);
+
+    let variants = |depth| (0..depth).fold(Shape::Point, |inner, _| Shape::Of(Box::new(inner)));
+    assert!(variants(64).to_cache_key().is_ok());
+    assert_eq!(refused(&variants(65)), KeyError::TooDeep);
+    assert_eq!(refused(&variants(1_000)), KeyError::TooDeep);
+
+    // A variant with fields is two: its map, and the array or map inside.
+    let inside = |around, content| (0..around).fold(content, |inner, _| Shape::Of(Box::new(inner)));
+    assert!(inside(62, Shape::Wide(1, 2)).to_cache_key().is_ok());
+    assert_eq!(refused(&inside(63, Shape::Wide(1, 2))), KeyError::TooDeep);
+    assert!(inside(62, Shape::Named { b: 1, a: 2 }).to_cache_key().is_ok());
+    assert_eq!(refused(&inside(63, Shape::Named { b: 1, a: 2 })), KeyError::TooDeep);
+}
+
+#[test]
+fn containers_beside_each_other_do_not_add_up() {
+    let list: Vec<Shape> = (0..70).map(|_| Shape::Of(Box::new(Shape::Wide(1, 2)))).collect();
+    assert!(list.to_cache_key().is_ok());
+    assert!(vec![Some(json!({"a": []})); 300].to_cache_key().is_ok());
+    assert!(vec![Shape::Named { b: 1, a: 2 }, Shape::Empty {}].to_cache_key().is_ok());
+}
+
+#[test]
+fn wrappers_that_leave_no_bytes_cannot_exhaust_the_stack() {
+    #[derive(Serialize)]
+    struct Endless(Option<Box<Endless>>);
+    let chain = |length| (0..length).fold(Endless(None), |inner, _| Endless(Some(Box::new(inner))));
+    assert_eq!(bytes(&chain(100)), [0xc0]);
+    assert_eq!(refused(&chain(1_000)), KeyError::TooDeep);
+}
+
+#[test]
+fn exactly_64_kib_is_the_longest_key() {
+    for length in [65_532, 65_533] {
+        assert_eq!(bytes(&"x".repeat(length)).len(), length + 3);
+        assert_eq!(bytes(&serde_bytes::Bytes::new(&vec![1; length])).len(), length + 3);
+        assert_eq!(bytes(&format_args!("{}", "x".repeat(length))).len(), length + 3);
+        assert_eq!(bytes(&vec![1_u8; length]).len(), length + 3);
+    }
+    let long = "x".repeat(65_534);
+    assert_eq!(refused(&long), KeyError::TooLong);
+    assert_eq!(refused(&serde_bytes::Bytes::new(long.as_bytes())), KeyError::TooLong);
+    assert_eq!(refused(&format_args!("{long}")), KeyError::TooLong);
+    assert_eq!(refused(&vec![1_u8; 65_534]), KeyError::TooLong);
+    assert_eq!(refused("x".repeat(1 << 20).as_str()), KeyError::TooLong);
+}
+
+#[test]
+fn a_header_that_grows_at_the_end_is_counted() {
+    struct Unknown(usize);
+    impl Serialize for Unknown {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut seq = serializer.serialize_seq(None)?;
+            (0..self.0).try_for_each(|_| seq.serialize_element(&()))?;
+            seq.end()
+        }
+    }
+    assert_eq!(bytes(&Unknown(65_533)).len(), 65_536);
+    assert_eq!(refused(&Unknown(65_534)), KeyError::TooLong);
+    assert_eq!(refused(&Unknown(65_535)), KeyError::TooLong);
+}
+
+#[test]
+fn endless_keys_meet_the_limit_first() {
+    by_hand!(Endless, |serializer| serializer.collect_seq(std::iter::repeat(())));
+    assert_eq!(refused(&Endless), KeyError::TooLong);
+
+    struct Text;
+    impl fmt::Display for Text {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("more ")?;
+            }
+        }
+    }
+    by_hand!(EndlessText, |serializer| serializer.collect_str(&Text));
+    assert_eq!(refused(&EndlessText), KeyError::TooLong);
+
+    struct Quiet;
+    impl fmt::Display for Quiet {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let _ = f.write_str(&"x".repeat(65_537));
+            f.write_str("short")
+        }
+    }
+    by_hand!(QuietText, |serializer| serializer.collect_str(&Quiet));
+    assert_eq!(refused(&QuietText), KeyError::TooLong);
+
+    struct Failing;
+    impl fmt::Display for Failing {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half")?;
+            Err(fmt::Error)
+        }
+    }
+    by_hand!(FailingText, |serializer| serializer.collect_str(&Failing));
+    assert_eq!(refused(&FailingText), KeyError::Serialize);
+}
+
+#[test]
+fn a_common_key_takes_one_allocation() {
+    for key in [&"user:42" as &dyn Key, &("user", 42), &("user", 42, Some("de"), true)] {
+        let CacheKey(bytes) = key.to_cache_key().unwrap();
+        assert_eq!(bytes.capacity(), 64, "the first room was enough");
+    }
+    let CacheKey(bytes) = "x".repeat(500).to_cache_key().unwrap();
+    assert_eq!(bytes.capacity(), 503);
+}
