@@ -99,3 +99,14 @@ fn the_features_are_those_of_the_documentation() {
     assert_eq!(names, ["aws-lc-rs", "conformance", "default", "redis", "testing"]);
     assert_eq!(features["default"], serde_json::json!(["redis", "aws-lc-rs"]));
 }
+
+#[test]
+fn each_dependency_has_its_reason() {
+    let metadata = metadata();
+    let contributing = include_str!("../CONTRIBUTING.md");
+    let (_, reasons) = contributing.split_once("## Dependencies").unwrap();
+    for dependency in this(&metadata)["dependencies"].as_array().unwrap() {
+        let name = dependency["name"].as_str().unwrap();
+        assert!(reasons.contains(&format!("`{name}`")), "CONTRIBUTING.md does not say what {name} is for");
+    }
+}
