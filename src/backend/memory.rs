@@ -225,13 +225,14 @@ fn cost(key: &StoreKey, entry: &Bytes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Locator;
 
     const SIZE: usize = 200;
     /// What one entry of `SIZE` under a name without a prefix costs.
     const COST: usize = SIZE + 55 + OVERHEAD;
 
     fn key(n: u8) -> StoreKey {
-        StoreKey::new("", &[n; 32])
+        StoreKey::new("", &Locator([n; 32]))
     }
 
     fn sized(size: usize) -> Sealed {
