@@ -14,6 +14,8 @@ mod key;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "redis")]
+pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use encrypted::EncryptedBackend;

@@ -1,5 +1,6 @@
 //! After `fork`, parent and child never write the same nonce: random bytes come from the operating system at every
 //! entry, so there is no state to be copied.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
 
 use std::{
     collections::HashSet,

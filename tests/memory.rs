@@ -3,6 +3,7 @@
 //! The test starts itself as a child, gives it a master key and a value over a pipe, and searches the child's whole
 //! writable memory: while the child holds them, as a control that the search finds what is there, and after it has
 //! dropped them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
 
 use std::{
     env,

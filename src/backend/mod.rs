@@ -1,6 +1,8 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
 mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

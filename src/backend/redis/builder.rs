@@ -1,0 +1,135 @@
+//! The settings of a [`RedisBackend`].
+
+use std::{fmt, time::Duration};
+
+use zeroize::Zeroizing;
+
+use super::{
+    LIMIT, RedisBackend,
+    error::Failure,
+    link::Limits,
+    target::{Address, Target},
+    tls::Tls,
+};
+use crate::error::BackendError;
+
+/// Longest time limit: no call hangs.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// A [`RedisBackend`] with other limits or certificates than the default ones.
+///
+/// ```
+/// # fn example(ca: &[u8]) -> Result<(), blindcache::BackendError> {
+/// use std::time::Duration;
+/// use blindcache::RedisBackend;
+///
+/// let redis = RedisBackend::builder("rediss://redis.example:6380")
+///     .response_timeout(Duration::from_millis(250))
+///     .ca_certificates(ca)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct RedisBuilder {
+    url: Zeroizing<String>,
+    limits: Limits,
+    tls: Tls,
+}
+
+impl RedisBuilder {
+    pub(super) fn new(url: &str) -> Self {
+        let limits = Limits { connect: LIMIT, response: LIMIT };
+        Self { url: Zeroizing::new(url.to_owned()), limits, tls: Tls::default() }
+    }
+
+    /// How long connecting may take, from looking up the host to the server's first answer. 1 s by default.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.limits.connect = limit;
+        self
+    }
+
+    /// How long the server may take to answer; 1 s for each 4 MiB sent comes on top. 1 s by default.
+    ///
+    /// The answer's own size is not known before: set it so that your largest value arrives in this time.
+    pub fn response_timeout(mut self, limit: Duration) -> Self {
+        self.limits.response = limit;
+        self
+    }
+
+    /// PEM certificates of the CAs to trust, in place of those that the system trusts.
+    pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.ca = Some(pem.into());
+        self
+    }
+
+    /// The certificate chain and the private key to present to the server, both PEM.
+    pub fn client_certificate(mut self, chain_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.client = Some((chain_pem.into(), Zeroizing::new(key_pem.into())));
+        self
+    }
+
+    /// The backend. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL is none that [`RedisBackend::new`] takes,
+    /// a limit is zero or more than an hour, a certificate or key cannot be read, the system has no CA certificates and none are given, or
+    /// certificates are given for a URL without TLS.
+    pub fn build(self) -> Result<RedisBackend, BackendError> {
+        let Limits { connect, response } = self.limits;
+        if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {
+            return Err(Failure::setting("a time limit of zero or of more than an hour").into());
+        }
+        let target = Target::parse(&self.url, || self.tls.config())?;
+        if self.tls.is_set() && !matches!(target.address, Address::Tls { .. }) {
+            return Err(Failure::setting("certificates for a URL that is not rediss://").into());
+        }
+        Ok(RedisBackend::connecting_to(target, self.limits))
+    }
+}
+
+impl fmt::Debug for RedisBuilder {
+    /// Does not show the URL, which may be anything yet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limits { connect, response } = self.limits;
+        f.debug_struct("RedisBuilder")
+            .field("connect_timeout", &connect)
+            .field("response_timeout", &response)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BackendErrorKind;
+
+    fn refused(builder: RedisBuilder) {
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let err = builder.build().unwrap_err();
+        assert_eq!(err.kind(), BackendErrorKind::Misconfigured);
+        assert!(!format!("{err:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_misconfigured() {
+        let plain = || RedisBackend::builder("redis://u:hunter2@localhost");
+        let tls = || RedisBackend::builder("rediss://u:hunter2@localhost");
+        assert!(plain().build().is_ok());
+        refused(plain().connect_timeout(Duration::ZERO));
+        refused(plain().response_timeout(Duration::ZERO));
+        refused(plain().response_timeout(Duration::MAX));
+        refused(plain().ca_certificates("hunter2"));
+        refused(tls().ca_certificates("hunter2"));
+        refused(tls().client_certificate("hunter2", "hunter2"));
+    }
+
+    #[test]
+    fn debug_shows_the_server_and_nothing_of_the_login() {
+        let backend = RedisBackend::new("redis://u5er:hunter2@localhost:7000/3").unwrap();
+        let shown = format!("{backend:?}");
+        assert!(shown.contains("redis://localhost:7000/3"));
+        assert!(!shown.contains("u5er") && !shown.contains("hunter2"));
+    }
+}

@@ -1,0 +1,133 @@
+//! One connection to the server: made, greeted, and ended with its last user.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    task::AbortHandle,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    error::Failure,
+    target::{Address, Target},
+};
+
+/// After how long without traffic the kernel asks whether the other side is still there, and then how often.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A connection that the server has answered on.
+pub(super) struct Connection {
+    pub(super) client: MultiplexedConnection,
+    pub(super) since: Instant,
+    /// The task that reads and writes; the caller's own client keeps its task to itself.
+    driver: Option<AbortHandle>,
+}
+
+impl Connection {
+    pub(super) async fn open(target: &Target, found_before: bool) -> Result<Self, Failure> {
+        let connection = match &target.address {
+            Address::Tcp { host, port } => Self::start(target, tcp(host, *port, found_before).await?).await?,
+            Address::Tls { host, port, name, config } => {
+                let stream = tcp(host, *port, found_before).await?;
+                let connector = TlsConnector::from(config.clone());
+                let stream = connector.connect(name.clone(), stream).await.map_err(Failure::io)?;
+                Self::start(target, stream).await?
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let stream = tokio::net::UnixStream::connect(path).await.map_err(Failure::io)?;
+                Self::start(target, stream).await?
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(Failure::setting("this system has no unix sockets")),
+            Address::Client(client) => {
+                let client = client.get_multiplexed_async_connection_with_config(&config()).await;
+                let client = client.map_err(|err| Failure::client(&err))?;
+                Self { client, since: Instant::now(), driver: None }
+            }
+        };
+        connection.greet(target).await?;
+        Ok(connection)
+    }
+
+    /// Logs in, and starts the task that reads and writes.
+    async fn start<S>(target: &Target, stream: S) -> Result<Self, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (client, driver) = MultiplexedConnection::new_with_config(&target.login, stream, config())
+            .await
+            .map_err(|err| Failure::client(&err))?;
+        let driver = tokio::spawn(driver).abort_handle();
+        Ok(Self { client, since: Instant::now(), driver: Some(driver) })
+    }
+
+    /// Waits for one answer to a command: without it, a proxy with no server behind it could look like a connection.
+    async fn greet(&self, target: &Target) -> Result<(), Failure> {
+        let mut client = self.client.clone();
+        let select = target.db != 0 && self.driver.is_some();
+        let answer = if select {
+            client.send_packed_command(redis::cmd("SELECT").arg(target.db)).await
+        } else {
+            client.send_packed_command(&redis::cmd("PING")).await
+        };
+        match answer {
+            Ok(Value::ServerError(err)) => match Failure::server(&err) {
+                failure if select || failure.spoils_connection() => Err(failure),
+                _ => Ok(()), // an answer all the same: what it means for a command, the command will say
+            },
+            Ok(_) => Ok(()),
+            Err(err) => Err(Failure::client(&err)),
+        }
+    }
+
+    /// Whether the task is still there: it ends with the connection, and with its runtime.
+    pub(super) fn is_alive(&self) -> bool {
+        self.driver.as_ref().is_none_or(|driver| !driver.is_finished())
+    }
+}
+
+impl Drop for Connection {
+    /// The task would wait for answers that nobody wants any more.
+    fn drop(&mut self) {
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
+    }
+}
+
+/// The limits are ours, so the client has none.
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
+pub(super) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL)
+}
+
+/// Tries each address of the host in turn.
+async fn tcp(host: &str, port: u16, found_before: bool) -> Result<TcpStream, Failure> {
+    let addresses = lookup_host((host, port)).await.map_err(|err| Failure::lookup(err, found_before))?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect(address).await.and_then(tuned) {
+            Ok(stream) => return Ok(stream),
+            Err(err) => last = err,
+        }
+    }
+    Err(Failure::io(last))
+}
+
+fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
+    Ok(stream)
+}
