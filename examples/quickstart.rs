@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use blindcache::{AnyBackend, Backend, BackendError, EncryptedBackend, Keyring, MasterKey, MemoryBackend, Sealed, StoreKey};
+use blindcache::{
+    AnyBackend, Backend, BackendError, EncryptedBackend, Keyring, MasterKey, MemoryBackend, Sealed, StoreKey,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
