@@ -39,6 +39,7 @@ enum Fault {
     LeavesOutMissing,
     DropsEndOfBatch,
     DropsEndOfDeletes,
+    DeletesOfBatchAreTrue,
     OneTtlForBatch,
     MixesWriters,
     LosesWriters,
@@ -74,6 +75,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (LeavesOutMissing, "batches_keep_order"),
     (DropsEndOfBatch, "batches_keep_order"),
     (DropsEndOfDeletes, "batches_keep_order"),
+    (DeletesOfBatchAreTrue, "batches_equal_singles"),
     (OneTtlForBatch, "batch_ttls_are_each_their_own"),
     (MixesWriters, "concurrent_writers_do_not_mix"),
     (LosesWriters, "concurrent_writers_do_not_mix"),
@@ -214,9 +216,9 @@ impl Backend for Broken {
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
-        let mut deleted = vec![false; keys.len()];
+        let mut deleted = vec![self.fault == DeletesOfBatchAreTrue; keys.len()];
         for (at, key) in self.cut(keys).iter().enumerate() {
-            deleted[at] = self.delete(key).await?;
+            deleted[at] |= self.delete(key).await?;
         }
         Ok(deleted)
     }
