@@ -39,6 +39,21 @@ pub enum Error {
     Random,
 }
 
+/// Why a strict computation gave no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComputeError<E> {
+    /// The function's own error.
+    #[error("the computation failed")]
+    Compute(E),
+    /// Trouble with the cache.
+    #[error("the cache failed")]
+    Cache(#[source] Error),
+    /// The function took longer than the hard time-out.
+    #[error("the computation took too long")]
+    TimedOut,
+}
+
 /// Why a stored entry cannot be read: FORMAT.md, "Opening".
 ///
 /// Expired entries and those of another schema are not here: they are ordinary misses.

@@ -1,0 +1,347 @@
+//! From a key to a value: memory, then the store, then the caller's function.
+
+use std::{future::Future, pin::pin, sync::Arc};
+
+use tokio::{runtime::Handle, time::timeout};
+
+use super::{
+    Cache, Value,
+    call::Settings,
+    flight::{Leader, Published, Seat, SlotKey, Turn},
+    mode::{Lenient, Mode},
+    value::Stored,
+};
+use crate::{
+    backend::{Backend, Write},
+    error::Error,
+    key::CacheKey,
+    metrics::Outcome,
+};
+
+/// One key of one tenant, at which this call has a seat.
+pub(super) struct Spot {
+    pub(super) cache: Cache,
+    pub(super) key: SlotKey,
+    pub(super) seat: Seat,
+}
+
+/// What a leader hands to those who wait.
+struct Handed<T> {
+    stored: Arc<Stored<T>>,
+    why: Why,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is fresh.
+    Fresh,
+    /// It is stale, and the function has just failed or taken too long.
+    FailSafe,
+    /// It is stale, and is being refreshed.
+    Refreshing,
+}
+
+impl Cache {
+    pub(super) fn spot(&self, key: &CacheKey) -> Spot {
+        let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
+        let seat = self.shared.slots.enter(key.clone());
+        Spot { cache: self.clone(), key, seat }
+    }
+
+    /// A handed value that may be used: fresh, or stale for one of these reasons.
+    fn usable<T: Value>(&self, published: &Published, stale: &[Why]) -> Option<Arc<Stored<T>>> {
+        let Handed { stored, why } = published.downcast_ref::<Handed<T>>()?;
+        let now = self.now();
+        let in_time = match why {
+            Why::Fresh => stored.label.is_fresh(now),
+            why => stale.contains(why) && stored.label.is_alive(now),
+        };
+        (in_time && self.survives_what_is_known(&stored.label)).then(|| stored.clone())
+    }
+
+    /// `get_or_compute` of every kind.
+    pub(super) async fn compute<T, E, F, Fut, M>(
+        &self,
+        key: Result<CacheKey, Error>,
+        settings: Settings,
+        mode: M,
+        f: F,
+    ) -> Result<T, M::Error<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        M: Mode,
+    {
+        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
+            Ok(key) => key,
+            Err(error) => {
+                self.trouble(&error);
+                mode.trouble(error)?;
+                return alone(mode, f).await;
+            }
+        };
+        if let Some(stored) = self.hit::<T>(&key) {
+            return Ok(stored.value.clone());
+        }
+        let spot = self.spot(&key);
+        let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
+        match spot.seat.lead_or(|published| self.usable(published, stale)).await {
+            Turn::Value(stored) => {
+                self.outcome(Outcome::Waited);
+                Ok(stored.value.clone())
+            }
+            Turn::Lead(leader) => spot.lead(leader, &settings, mode, f).await,
+        }
+    }
+
+    /// `get_or_refresh`: `f` runs in the caller only where there is nothing to return at once.
+    pub(super) async fn get_or_refresh<T, E, F, Fut>(
+        &self,
+        key: Result<CacheKey, Error>,
+        settings: Settings,
+        f: F,
+    ) -> Result<T, E>
+    where
+        T: Value,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
+            Ok(key) => key,
+            Err(error) => {
+                self.trouble(&error);
+                return alone(Lenient, f).await;
+            }
+        };
+        let spot = match self.alive_in_memory::<T>(&key) {
+            Some(stored) if !settings.is_due(&stored.label, self.now()) => {
+                self.outcome(Outcome::L1Hit);
+                return Ok(stored.value.clone());
+            }
+            Some(stored) => {
+                let spot = self.spot(&key);
+                if let Some(leader) = spot.seat.try_lead() {
+                    spot.refresh_behind(leader, settings, &stored, f);
+                }
+                self.outcome_of(&stored.label);
+                return Ok(stored.value.clone());
+            }
+            None => self.spot(&key),
+        };
+        let stale = [Why::FailSafe, Why::Refreshing];
+        let mut leader = match spot.seat.lead_or(|published| self.usable(published, &stale)).await {
+            Turn::Value(stored) => {
+                self.outcome(Outcome::Waited);
+                return Ok(stored.value.clone());
+            }
+            Turn::Lead(leader) => leader,
+        };
+        let (found, trouble) = spot.find::<T>().await;
+        match found {
+            Some(stored) => {
+                let due = settings.is_due(&stored.label, self.now());
+                let fresh = stored.label.is_fresh(self.now());
+                let why = if fresh { Why::Fresh } else { Why::Refreshing };
+                leader.publish(hand(&stored, why), || ());
+                self.outcome_of(&stored.label);
+                if due {
+                    spot.refresh_behind(leader, settings, &stored, f);
+                }
+                Ok(stored.value.clone())
+            }
+            None => {
+                let created_at = self.creation_time(&settings);
+                let value = f().await?;
+                spot.finish(leader, &settings, Lenient, value, created_at, trouble.is_none()).await
+            }
+        }
+    }
+
+    /// `refresh`: computes whatever there is.
+    pub(super) async fn refresh_now<T, E, F, Fut>(
+        &self,
+        key: Result<CacheKey, Error>,
+        settings: Settings,
+        f: F,
+    ) -> Result<T, E>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
+            Ok(key) => key,
+            Err(error) => {
+                self.trouble(&error);
+                return alone(Lenient, f).await;
+            }
+        };
+        let spot = self.spot(&key);
+        let nothing = |_: &Published| None::<std::convert::Infallible>;
+        match spot.seat.lead_or(nothing).await {
+            Turn::Value(never) => match never {},
+            Turn::Lead(leader) => {
+                let created_at = self.creation_time(&settings);
+                let value = f().await?;
+                spot.finish(leader, &settings, Lenient, value, created_at, true).await
+            }
+        }
+    }
+}
+
+impl Spot {
+    /// Looks once more, then computes.
+    async fn lead<T, E, F, Fut, M>(
+        self,
+        mut leader: Leader,
+        settings: &Settings,
+        mode: M,
+        f: F,
+    ) -> Result<T, M::Error<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        M: Mode,
+    {
+        let (found, trouble) = self.find::<T>().await;
+        let well = trouble.is_none();
+        trouble.map_or(Ok(()), |error| mode.trouble(error))?;
+        if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
+            leader.publish(hand(stored, Why::Fresh), || ());
+            self.cache.outcome(Outcome::Hit);
+            return Ok(stored.value.clone());
+        }
+        let fallback = found.filter(|_| M::FAIL_SAFE);
+        let created_at = self.cache.creation_time(settings);
+        let computed = match (&fallback, settings.policy.soft_timeout, mode.hard_timeout()) {
+            (Some(stale), Some(limit), _) => {
+                let mut computing = pin!(f());
+                match timeout(limit, &mut computing).await {
+                    Ok(computed) => computed,
+                    Err(_) if stale.label.is_alive(self.cache.now()) => return Ok(self.fall_back(leader, stale)),
+                    Err(_) => computing.await,
+                }
+            }
+            (_, _, Some((limit, error))) => match timeout(limit, f()).await {
+                Ok(computed) => computed,
+                Err(_) => return Err(error),
+            },
+            _ => f().await,
+        };
+        match (computed, fallback.filter(|stored| stored.label.is_alive(self.cache.now()))) {
+            (Ok(value), _) => self.finish(leader, settings, mode, value, created_at, well).await,
+            (Err(_), Some(stale)) => Ok(self.fall_back(leader, &stale)),
+            (Err(error), None) => {
+                self.cache.outcome(Outcome::Error);
+                Err(mode.compute(error))
+            }
+        }
+    }
+
+    /// The stale value, for those who wait too: their own functions would do no better now.
+    fn fall_back<T: Value>(&self, mut leader: Leader, stale: &Arc<Stored<T>>) -> T {
+        leader.publish(hand(stale, Why::FailSafe), || ());
+        self.cache.outcome(Outcome::Stale);
+        stale.value.clone()
+    }
+
+    /// Keeps a value that was computed, hands it to those who wait, and writes it to the store.
+    ///
+    /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
+    /// down costs one time-out and not two.
+    async fn finish<T: Value, E, M: Mode>(
+        self,
+        mut leader: Leader,
+        settings: &Settings,
+        mode: M,
+        value: T,
+        created_at: u64,
+        well: bool,
+    ) -> Result<T, M::Error<E>> {
+        let cache = &self.cache;
+        cache.outcome(Outcome::Computed);
+        let sealed = cache.seal(&self.key.key, &value, settings, created_at);
+        let (label, write) = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                cache.trouble(&error);
+                mode.trouble(error)?;
+                return Ok(value);
+            }
+        };
+        let stored = Arc::new(Stored { value, label });
+        leader.publish(hand(&stored, Why::Fresh), || cache.keep(&self.key, &stored, write.as_ref()));
+        if let Some(write) = write {
+            if well {
+                self.write(&leader, write).await.or_else(|error| mode.trouble(error))?;
+            } else {
+                self.write_behind(leader, write);
+            }
+        }
+        Ok(stored.value.clone())
+    }
+
+    async fn write(&self, leader: &Leader, (name, entry, ttl): Write) -> Result<(), Error> {
+        let (Some(store), Some(_turn)) = (&self.cache.store, leader.write().await) else { return Ok(()) };
+        let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
+        written.inspect_err(|error| self.cache.trouble(error))
+    }
+
+    fn write_behind(self, leader: Leader, write: Write) {
+        if let Ok(runtime) = Handle::try_current() {
+            let tasks = self.cache.shared.tasks.clone();
+            tasks.spawn_on(async move { self.write(&leader, write).await }, &runtime);
+        }
+    }
+
+    /// Computes in a task of its own, until the stale value that was returned meanwhile ends for good.
+    fn refresh_behind<T, E, F, Fut>(self, leader: Leader, settings: Settings, stale: &Stored<T>, f: F)
+    where
+        T: Value,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let tasks = self.cache.shared.tasks.clone();
+        let Ok(runtime) = Handle::try_current() else { return };
+        if tasks.is_closed() {
+            return;
+        }
+        let left = stale.label.left(self.cache.now());
+        let refresh = async move {
+            let created_at = self.cache.creation_time(&settings);
+            match timeout(left, f()).await {
+                Ok(Ok(value)) => {
+                    let done: Result<T, E> =
+                        self.finish(leader, &settings, Lenient, value, created_at, true).await;
+                    drop(done);
+                }
+                Ok(Err(_)) | Err(_) => self.cache.outcome(Outcome::Error),
+            }
+        };
+        tasks.spawn_on(refresh, &runtime);
+    }
+}
+
+/// Without the cache.
+async fn alone<T, E, F, Fut, M>(mode: M, f: F) -> Result<T, M::Error<E>>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    M: Mode,
+{
+    match mode.hard_timeout() {
+        Some((limit, error)) => match timeout(limit, f()).await {
+            Ok(computed) => computed.map_err(|error| mode.compute(error)),
+            Err(_) => Err(error),
+        },
+        None => f().await.map_err(|error| mode.compute(error)),
+    }
+}
+
+fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why) -> Published {
+    Arc::new(Handed { stored: stored.clone(), why })
+}

@@ -1,0 +1,110 @@
+//! The in-memory tier: values of this process, decoded or still sealed.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use quick_cache::{Equivalent, Weighter, sync::Cache};
+
+use super::{
+    flight::{Published, SlotKey},
+    value::Label,
+};
+
+/// What the in-memory tier keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum L1 {
+    /// The decoded value: a hit clones it, so an `Arc<T>` is a pointer copy (serde's feature `rc`).
+    #[default]
+    Values,
+    /// The sealed entry, opened and decoded at each hit: no plaintext lies in memory between the calls.
+    Sealed,
+}
+
+/// One entry of the tier.
+pub(super) struct Kept {
+    pub(super) label: Label,
+    /// When it came from the store or was written here, in Unix milliseconds.
+    pub(super) since: u64,
+    pub(super) content: Content,
+    /// What it counts for, in bytes.
+    pub(super) size: usize,
+}
+
+#[derive(Clone)]
+pub(super) enum Content {
+    Value(Published),
+    Sealed(Bytes),
+}
+
+/// What an entry counts for beyond its own bytes: its key, its label, the table.
+const OVERHEAD: usize = 128;
+
+/// The tier, bounded by entries and bytes.
+pub(super) struct Tier {
+    kept: Cache<SlotKey, Arc<Kept>, Size>,
+    pub(super) mode: L1,
+}
+
+/// Weighs an entry at its bytes, and at least so much that no more than the bounded number fit.
+#[derive(Clone)]
+struct Size {
+    least: u64,
+}
+
+impl Weighter<SlotKey, Arc<Kept>> for Size {
+    fn weight(&self, key: &SlotKey, kept: &Arc<Kept>) -> u64 {
+        ((kept.size + key.key.len() + OVERHEAD) as u64).max(self.least)
+    }
+}
+
+/// A [`SlotKey`] that borrows: looking up allocates nothing.
+struct Borrowed<'a> {
+    scope: &'a [u8; 16],
+    key: &'a [u8],
+}
+
+impl Hash for Borrowed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As `SlotKey` derives it: a box hashes as its slice.
+        self.scope.hash(state);
+        self.key.hash(state);
+    }
+}
+
+impl Equivalent<SlotKey> for Borrowed<'_> {
+    fn equivalent(&self, other: &SlotKey) -> bool {
+        *self.scope == other.scope && *self.key == *other.key
+    }
+}
+
+impl Tier {
+    /// At most `entries` and `bytes`, each at least 1.
+    pub(super) fn new(entries: usize, bytes: u64, mode: L1) -> Self {
+        let least = bytes.div_ceil(entries as u64).max(1);
+        Self { kept: Cache::with_weighter(entries, bytes, Size { least }), mode }
+    }
+
+    pub(super) fn get(&self, scope: &[u8; 16], key: &[u8]) -> Option<Arc<Kept>> {
+        self.kept.get(&Borrowed { scope, key })
+    }
+
+    pub(super) fn put(&self, key: SlotKey, kept: Kept) {
+        self.kept.insert(key, Arc::new(kept));
+    }
+
+    pub(super) fn remove(&self, key: &SlotKey) -> bool {
+        self.kept.remove(key).is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.weight()
+    }
+}

@@ -1,0 +1,47 @@
+//! How long values live, and what a call may change of that.
+
+use std::time::Duration;
+
+use super::value::{Label, Tags};
+use crate::{
+    encrypted::{Times, later},
+    error::Error,
+};
+
+/// The settings of a cache that a single call may change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) ttl: Duration,
+    pub(super) stale: Duration,
+    pub(super) none_ttl: Option<Duration>,
+    /// Up to this share of a ttl is taken off at random.
+    pub(super) jitter: f64,
+    pub(super) soft_timeout: Option<Duration>,
+    /// From this share of the ttl on, a value that is asked for is refreshed.
+    pub(super) refresh_ahead: Option<f64>,
+    /// No entry lives longer, so that a marker of a tag can end.
+    pub(super) longest: Duration,
+}
+
+impl Policy {
+    /// The label of a value created then. `none`: the value is `None`.
+    ///
+    /// # Errors
+    /// [`Error::Ttl`] for a ttl of zero, or together with the stale time above the longest lifetime.
+    pub(super) fn label(&self, created_at: u64, none: bool, tags: Tags) -> Result<Label, Error> {
+        let ttl = self.none_ttl.filter(|_| none).unwrap_or(self.ttl);
+        let longest = ttl.checked_add(self.stale).filter(|all| *all <= self.longest).ok_or(Error::Ttl)?;
+        let stale_at = later(created_at, self.spread(ttl))?;
+        let expires_at = later(created_at, longest)?.min(later(stale_at, self.stale).unwrap_or(stale_at));
+        Ok(Label { times: Times { created_at, stale_at, expires_at }, tags })
+    }
+
+    /// The ttl less a random part, and never zero unless it is.
+    fn spread(&self, ttl: Duration) -> Duration {
+        if self.jitter == 0.0 {
+            return ttl;
+        }
+        let random = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        ttl.mul_f64(1.0 - self.jitter * random).max(ttl.min(Duration::from_millis(1)))
+    }
+}
