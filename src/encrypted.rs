@@ -7,7 +7,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::entry::{Place, Times};
+pub(crate) use self::entry::{Loaded, Place, Times, is_nil, later};
 use crate::{
     backend::{AnyBackend, Backend, Write},
     clock::Clock,
@@ -141,6 +141,26 @@ impl<B: Backend> EncryptedBackend<B> {
         Self { clock: clock.0.clone(), ..self }
     }
 
+    /// Behind one type, for what has no type parameter.
+    pub(crate) fn erase(self) -> EncryptedBackend<AnyBackend> {
+        EncryptedBackend {
+            backend: Arc::new(AnyBackend::shared(self.backend)),
+            keys: self.keys,
+            namespace: self.namespace,
+            epoch: self.epoch,
+            prefix: self.prefix,
+            padding: self.padding,
+            schema: self.schema,
+            max_value: self.max_value,
+            clock: self.clock,
+        }
+    }
+
+    /// Where this handle takes the time from.
+    pub(crate) fn time(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The backend below, which sees only blinded names and sealed entries.
     pub fn backend(&self) -> &B {
         &self.backend
@@ -187,7 +207,8 @@ impl<B: Backend> EncryptedBackend<B> {
             let (locators, names) = places?;
             let found = self.backend.get_many(&names).await?;
             let values = locators.iter().zip(found).map(|(locator, entry)| {
-                let opened = entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
+                let opened =
+                    entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
                 opened.flatten().map(|opened| codec::decode(opened.payload())).transpose()
             });
             Ok(values.collect())
@@ -281,6 +302,13 @@ impl<B: Backend> EncryptedBackend<B> {
     pub fn exists(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> + Send {
         let place = self.place_of(&key);
         async move { Ok(self.backend.exists(&place?.name).await?) }
+    }
+}
+
+impl EncryptedBackend<crate::backend::MemoryBackend> {
+    /// The tenant with these keys, without a store.
+    pub(crate) fn nowhere(keys: TenantKeys) -> Self {
+        Self::new(crate::backend::MemoryBackend::with_limits(0, 0), keys)
     }
 }
 

@@ -199,6 +199,12 @@ pub enum SettingError {
     /// The padding bucket is not 1 byte to 16 MiB.
     #[error("a padding bucket is 1 to 16,777,216 bytes")]
     Padding,
+    /// A share is not from 0 to 1.
+    #[error("a share is from 0 to 1")]
+    Share,
+    /// A cache with neither a store nor entries in memory.
+    #[error("a cache without a store needs at least one entry and one byte in memory")]
+    InMemory,
     /// An environment variable that must be set is not.
     #[error("{variable} is not set: {hint}")]
     Missing {

@@ -38,19 +38,24 @@ mod crypto;
 mod encrypted;
 mod error;
 mod key;
+mod metrics;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
+#[cfg(feature = "l1")]
+pub use cache::L1;
+pub use cache::{Builder, Cache, Entry, Strict, Value};
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use encrypted::EncryptedBackend;
 pub use error::{
-    BackendError, BackendErrorKind, Error, KeyError, KeyringError, MasterKeyError, SettingError, Unreadable,
-    ValueError,
+    BackendError, BackendErrorKind, ComputeError, Error, KeyError, KeyringError, MasterKeyError,
+    SettingError, Unreadable, ValueError,
 };
 pub use key::{CacheKey, Key};
+pub use metrics::Stats;
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

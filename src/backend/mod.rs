@@ -201,7 +201,11 @@ pub struct AnyBackend(Arc<dyn Erased>);
 impl AnyBackend {
     /// Puts the backend behind this type, at the price of one allocation for each call.
     pub fn new(backend: impl Backend) -> Self {
-        Self(Arc::new(backend))
+        Self::shared(Arc::new(backend))
+    }
+
+    pub(crate) fn shared(backend: Arc<impl Backend>) -> Self {
+        Self(backend)
     }
 }
 

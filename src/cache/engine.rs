@@ -86,7 +86,7 @@ impl Cache {
         }
         let spot = self.spot(&key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        match spot.seat.lead_or(|published| self.usable(published, stale)).await {
+        match spot.seat.lead_or(|published| self.usable::<T>(published, stale)).await {
             Turn::Value(stored) => {
                 self.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
@@ -96,7 +96,7 @@ impl Cache {
     }
 
     /// `get_or_refresh`: `f` runs in the caller only where there is nothing to return at once.
-    pub(super) async fn get_or_refresh<T, E, F, Fut>(
+    pub(super) async fn get_or_refresh_at<T, E, F, Fut>(
         &self,
         key: Result<CacheKey, Error>,
         settings: Settings,
@@ -131,7 +131,7 @@ impl Cache {
             None => self.spot(&key),
         };
         let stale = [Why::FailSafe, Why::Refreshing];
-        let mut leader = match spot.seat.lead_or(|published| self.usable(published, &stale)).await {
+        let leader = match spot.seat.lead_or(|published| self.usable::<T>(published, &stale)).await {
             Turn::Value(stored) => {
                 self.outcome(Outcome::Waited);
                 return Ok(stored.value.clone());
@@ -141,13 +141,11 @@ impl Cache {
         let (found, trouble) = spot.find::<T>().await;
         match found {
             Some(stored) => {
-                let due = settings.is_due(&stored.label, self.now());
-                let fresh = stored.label.is_fresh(self.now());
-                let why = if fresh { Why::Fresh } else { Why::Refreshing };
-                leader.publish(hand(&stored, why), || ());
                 self.outcome_of(&stored.label);
-                if due {
+                if settings.is_due(&stored.label, self.now()) {
                     spot.refresh_behind(leader, settings, &stored, f);
+                } else {
+                    share(leader, &stored, Why::Fresh);
                 }
                 Ok(stored.value.clone())
             }
@@ -160,7 +158,7 @@ impl Cache {
     }
 
     /// `refresh`: computes whatever there is.
-    pub(super) async fn refresh_now<T, E, F, Fut>(
+    pub(super) async fn refresh_at<T, E, F, Fut>(
         &self,
         key: Result<CacheKey, Error>,
         settings: Settings,
@@ -195,7 +193,7 @@ impl Spot {
     /// Looks once more, then computes.
     async fn lead<T, E, F, Fut, M>(
         self,
-        mut leader: Leader,
+        leader: Leader,
         settings: &Settings,
         mode: M,
         f: F,
@@ -210,7 +208,7 @@ impl Spot {
         let well = trouble.is_none();
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
-            leader.publish(hand(stored, Why::Fresh), || ());
+            share(leader, stored, Why::Fresh);
             self.cache.outcome(Outcome::Hit);
             return Ok(stored.value.clone());
         }
@@ -221,7 +219,9 @@ impl Spot {
                 let mut computing = pin!(f());
                 match timeout(limit, &mut computing).await {
                     Ok(computed) => computed,
-                    Err(_) if stale.label.is_alive(self.cache.now()) => return Ok(self.fall_back(leader, stale)),
+                    Err(_) if stale.label.is_alive(self.cache.now()) => {
+                        return Ok(self.fall_back(leader, stale));
+                    }
                     Err(_) => computing.await,
                 }
             }
@@ -242,8 +242,8 @@ impl Spot {
     }
 
     /// The stale value, for those who wait too: their own functions would do no better now.
-    fn fall_back<T: Value>(&self, mut leader: Leader, stale: &Arc<Stored<T>>) -> T {
-        leader.publish(hand(stale, Why::FailSafe), || ());
+    fn fall_back<T: Value>(&self, leader: Leader, stale: &Arc<Stored<T>>) -> T {
+        share(leader, stale, Why::FailSafe);
         self.cache.outcome(Outcome::Stale);
         stale.value.clone()
     }
@@ -297,9 +297,15 @@ impl Spot {
         }
     }
 
-    /// Computes in a task of its own, until the stale value that was returned meanwhile ends for good.
-    fn refresh_behind<T, E, F, Fut>(self, leader: Leader, settings: Settings, stale: &Stored<T>, f: F)
-    where
+    /// Computes in a task of its own, until the value that is returned meanwhile ends for good. All who ask meanwhile
+    /// get that value too.
+    fn refresh_behind<T, E, F, Fut>(
+        self,
+        mut leader: Leader,
+        settings: Settings,
+        until_then: &Arc<Stored<T>>,
+        f: F,
+    ) where
         T: Value,
         E: Send + 'static,
         F: FnOnce() -> Fut + Send + 'static,
@@ -310,16 +316,21 @@ impl Spot {
         if tasks.is_closed() {
             return;
         }
-        let left = stale.label.left(self.cache.now());
+        let left = until_then.label.left(self.cache.now());
+        let version = self.seat.version();
+        let created_at = self.cache.creation_time(&settings);
+        leader.publish(hand(until_then, Why::Refreshing), || ());
         let refresh = async move {
-            let created_at = self.cache.creation_time(&settings);
-            match timeout(left, f()).await {
-                Ok(Ok(value)) => {
-                    let done: Result<T, E> =
-                        self.finish(leader, &settings, Lenient, value, created_at, true).await;
-                    drop(done);
-                }
-                Ok(Err(_)) | Err(_) => self.cache.outcome(Outcome::Error),
+            let computed = timeout(left, f()).await;
+            drop(leader);
+            let (Ok(Ok(value)), Some(leader)) = (computed, self.seat.try_lead()) else {
+                return self.cache.outcome(Outcome::Error);
+            };
+            // Anything written meanwhile is newer.
+            if self.seat.version() == version {
+                let done: Result<T, E> =
+                    self.finish(leader, &settings, Lenient, value, created_at, true).await;
+                drop(done);
             }
         };
         tasks.spawn_on(refresh, &runtime);
@@ -342,6 +353,15 @@ where
     }
 }
 
+pub(super) fn hand_fresh<T: Value>(stored: &Arc<Stored<T>>) -> Published {
+    hand(stored, Why::Fresh)
+}
+
 fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why) -> Published {
     Arc::new(Handed { stored: stored.clone(), why })
+}
+
+/// Hands a value to those who wait now, and to nobody later.
+fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why) {
+    leader.publish(hand(stored, why), || ());
 }

@@ -19,9 +19,15 @@ pub(super) struct Tag {
 
 /// The markers that were seen or written here. One that was seen is never taken back by an older one or by none.
 pub(super) struct Markers {
-    known: Mutex<LruCache<Tag, Known>>,
+    known: Mutex<Memory>,
     /// How long in milliseconds until the store is asked again.
     lifetime: u64,
+}
+
+struct Memory {
+    markers: LruCache<Tag, Known>,
+    /// The latest invalidation that was forgotten.
+    forgotten_until: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,7 +51,7 @@ pub(super) enum Answer {
 }
 
 /// Whether an entry survives its tags.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Verdict {
     Valid,
     Invalid,
@@ -55,27 +61,34 @@ pub(super) enum Verdict {
 
 impl Markers {
     pub(super) fn new(lifetime: u64) -> Self {
-        Self { known: Mutex::new(LruCache::new(REMEMBERED)), lifetime }
+        let memory = Memory { markers: LruCache::new(REMEMBERED), forgotten_until: None };
+        Self { known: Mutex::new(memory), lifetime }
     }
 
-    /// Judges an entry created at `created_at` by its tags and the empty one.
+    /// Judges an entry created at `created_at` by its tags and the empty one. Without a store that could be asked,
+    /// what may have been invalidated is invalid.
     pub(super) fn judge<'a>(
         &self,
         scope: [u8; 16],
         tags: impl IntoIterator<Item = &'a [u8]>,
         created_at: u64,
         now: u64,
+        with_store: bool,
     ) -> Verdict {
         let mut ask = Vec::new();
-        let mut known = self.known();
+        let mut memory = self.memory();
+        let forgotten = memory.forgotten_until.is_some_and(|until| created_at <= until);
         for tag in tags.into_iter().chain([&b""[..]]) {
             let tag = Tag { scope, tag: tag.into() };
-            match known.get(&tag) {
+            match memory.markers.get(&tag) {
                 Some(marker) if marker.invalid_until.is_some_and(|until| created_at <= until) => {
                     return Verdict::Invalid;
                 }
+                Some(_) if !with_store => {}
                 // A clock that was set back does not make knowledge last longer.
                 Some(marker) if now.abs_diff(marker.asked_at) < self.lifetime => {}
+                None if !with_store && forgotten => return Verdict::Invalid,
+                None if !with_store => {}
                 Some(_) | None => ask.push(tag),
             }
         }
@@ -84,9 +97,9 @@ impl Markers {
 
     /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
     pub(super) fn claim(&self, tags: &[Tag], now: u64) {
-        let mut known = self.known();
+        let mut memory = self.memory();
         for tag in tags {
-            if let Some(marker) = known.get_mut(tag) {
+            if let Some(marker) = memory.markers.get_mut(tag) {
                 marker.asked_at = now;
             }
         }
@@ -94,22 +107,22 @@ impl Markers {
 
     /// Takes in what the store answered.
     pub(super) fn learn(&self, tag: Tag, answer: Answer, now: u64) {
-        let mut known = self.known();
-        let before = known.get(&tag).and_then(|marker| marker.invalid_until);
+        let mut memory = self.memory();
+        let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
         let invalid_until = match answer {
             Answer::Absent | Answer::Unknown => before,
             Answer::Marked(at) => before.max(Some(at)),
             Answer::Broken => before.max(Some(now)),
         };
-        known.put(tag, Known { invalid_until, asked_at: now });
+        memory.put(tag, Known { invalid_until, asked_at: now });
     }
 
     /// Remembers an invalidation of this process, which is later than any that is known, and gives its moment.
     pub(super) fn invalidate(&self, tag: Tag, now: u64) -> u64 {
-        let mut known = self.known();
-        let before = known.get(&tag).and_then(|marker| marker.invalid_until);
+        let mut memory = self.memory();
+        let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
         let at = before.map_or(now, |before| now.max(before));
-        known.put(tag, Known { invalid_until: Some(at), asked_at: now });
+        memory.put(tag, Known { invalid_until: Some(at), asked_at: now });
         at
     }
 
@@ -120,13 +133,24 @@ impl Markers {
         tags: impl IntoIterator<Item = &'a [u8]>,
         now: u64,
     ) -> u64 {
-        let mut known = self.known();
+        let mut memory = self.memory();
         let all = tags.into_iter().chain([&b""[..]]);
-        let until = all.filter_map(|tag| known.get(&Tag { scope, tag: tag.into() })?.invalid_until).max();
+        let until =
+            all.filter_map(|tag| memory.markers.get(&Tag { scope, tag: tag.into() })?.invalid_until).max();
         until.map_or(now, |until| now.max(until.saturating_add(1)))
     }
 
-    fn known(&self) -> MutexGuard<'_, LruCache<Tag, Known>> {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn put(&mut self, tag: Tag, known: Known) {
+        if let Some((other, forgotten)) = self.markers.push(tag.clone(), known)
+            && other != tag
+        {
+            self.forgotten_until = self.forgotten_until.max(forgotten.invalid_until);
+        }
     }
 }

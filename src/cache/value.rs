@@ -1,6 +1,6 @@
 //! A cached value with its times and tags, as the rest of the cache hands it around.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::encrypted::Times;
 
@@ -27,6 +27,11 @@ impl Label {
 
     pub(super) fn is_alive(&self, now: u64) -> bool {
         now < self.times.expires_at
+    }
+
+    /// How long it may still be used.
+    pub(super) fn left(&self, now: u64) -> Duration {
+        Duration::from_millis(self.times.expires_at.saturating_sub(now))
     }
 
     /// Whether so much of its fresh time is over: `share` is from 0 to 1.

@@ -10,6 +10,7 @@ use super::{
     aead::{Aead, Fastest},
     derive::{ENTRY_COMMITMENT, ENTRY_KEY, SECRET, Secret},
     entry::{Codec, Draft, HEADER, Header, Inner, MAGIC, MIN_ENTRY, Meta, Nonce, TAG},
+    master::KeyId,
     name::{Kind, Locator},
     tenant::{SealingKey, TenantKeys},
     wipe::{CALL, wipe, with_clean_stack},
@@ -148,6 +149,7 @@ impl Drop for Plaintext {
 
 /// An entry in plaintext, wiped when dropped.
 pub(crate) struct Opened {
+    key_id: KeyId,
     entry: Plaintext,
     meta: Meta,
     tags: Range<usize>,
@@ -180,16 +182,16 @@ pub(crate) fn open_with<A: Aead>(
     let mut entry = Plaintext(entry.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..])));
     let (header, body) = entry.0.split_at_mut(HEADER);
     A::open(&aes_key, &nonce.iv(), &associated(header, locator), body).map_err(|_| Unreadable::Tampered)?;
-    let opened = Opened::parse(entry)?;
+    let opened = Opened::parse(key_id, entry)?;
     opened.meets(ask).map(|()| opened)
 }
 
 impl Opened {
-    fn parse(entry: Plaintext) -> Result<Self, Unreadable> {
+    fn parse(key_id: KeyId, entry: Plaintext) -> Result<Self, Unreadable> {
         let end = entry.0.len() - TAG;
         let Inner { meta, tags, payload } = Inner::parse(&entry.0[HEADER..end])?;
         let within = |range: Range<usize>| HEADER + range.start..HEADER + range.end;
-        Ok(Self { entry, meta, tags: within(tags), payload: within(payload) })
+        Ok(Self { key_id, entry, meta, tags: within(tags), payload: within(payload) })
     }
 
     fn meets(&self, ask: &Ask) -> Result<(), Refusal> {
@@ -223,6 +225,10 @@ impl Opened {
     /// The payload, which from here on belongs to the caller and is not wiped.
     pub(crate) fn into_payload(mut self) -> Bytes {
         std::mem::take(&mut self.entry.0).freeze().slice(self.payload.clone())
+    }
+
+    pub(crate) fn key_id(&self) -> KeyId {
+        self.key_id
     }
 
     pub(crate) fn meta(&self) -> Meta {

@@ -3,14 +3,15 @@
 use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::EncryptedBackend;
 use crate::{
     backend::{Backend, Write},
     codec::{self, EncodeError},
     crypto::{
-        Ask, Codec, Draft, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, max_entry, open, seal,
+        Ask, Codec, Draft, KeyId, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, max_entry, open,
+        seal,
     },
     error::{Error, Unreadable, ValueError},
     key::Key,
@@ -66,7 +67,7 @@ impl<B: Backend> EncryptedBackend<B> {
     }
 
     /// The place of an entry, by its canonical key, or of a marker, by its tag.
-    pub(crate) fn place(&self, kind: Kind, name: &[u8]) -> Place {
+    fn place(&self, kind: Kind, name: &[u8]) -> Place {
         let locator = Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name);
         let name = StoreKey::new(&self.prefix, &locator);
         Place { locator, name }
@@ -74,11 +75,22 @@ impl<B: Backend> EncryptedBackend<B> {
 
     pub(super) async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
         let entry = self.backend.get(&place.name).await?;
-        Ok(entry.map(|entry| self.open(place, entry, codec)).transpose()?.flatten())
+        Ok(entry.map(|entry| self.open_at(&place.locator, entry, codec)).transpose()?.flatten())
     }
 
-    pub(crate) fn open(&self, place: &Place, entry: Bytes, codec: Codec) -> Result<Option<Opened>, Unreadable> {
-        self.open_at(&place.locator, entry, codec)
+    pub(crate) fn entry_place(&self, key: &[u8]) -> Place {
+        self.place(Kind::Entry, key)
+    }
+
+    pub(crate) fn marker_place(&self, tag: &[u8]) -> Place {
+        self.place(Kind::Tag, tag)
+    }
+
+    /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
+    pub(crate) fn load(&self, place: &Place, entry: Bytes) -> Result<Option<Loaded>, Unreadable> {
+        let size = entry.len();
+        let opened = self.open_at(&place.locator, entry, Codec::MessagePack)?;
+        Ok(opened.map(|opened| Loaded { opened, size }))
     }
 
     /// Opens an entry; expired ones and those of another schema or codec are misses.
@@ -154,7 +166,8 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// Tells the memory of one tenant, namespace and epoch from that of others: half of the empty tag's locator.
     pub(crate) fn scope(&self) -> [u8; 16] {
-        let [scope @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.place(Kind::Tag, b"").locator.0;
+        let [scope @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            self.place(Kind::Tag, b"").locator.0;
         scope
     }
 
@@ -164,4 +177,40 @@ impl<B: Backend> EncryptedBackend<B> {
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
         Ok((place.name.clone(), entry, times.hint()))
     }
+}
+
+/// An authentic entry of one of the accepted keys, not yet decoded.
+pub(crate) struct Loaded {
+    opened: Opened,
+    size: usize,
+}
+
+impl Loaded {
+    pub(crate) fn times(&self) -> Times {
+        let Meta { codec: _, schema: _, created_at, stale_at, expires_at } = self.opened.meta();
+        Times { created_at, stale_at, expires_at }
+    }
+
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &[u8]> {
+        self.opened.tags()
+    }
+
+    pub(crate) fn key_id(&self) -> KeyId {
+        self.opened.key_id()
+    }
+
+    /// The length of the entry in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
+        codec::decode(self.opened.payload())
+    }
+}
+
+/// Whether a value is encoded as nil: `None`, or `()`.
+pub(crate) fn is_nil<T: Serialize + ?Sized>(value: &T) -> bool {
+    let mut first = [0; 1];
+    codec::encode(value, &mut first[..]).is_ok() && first == [0xC0]
 }

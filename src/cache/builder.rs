@@ -1,0 +1,187 @@
+//! Settings of a cache.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::task::TaskTracker;
+
+use super::{Cache, Shared, flight::Slots, policy::Policy, tags::Markers};
+#[cfg(feature = "l1")]
+use super::{L1, l1::Tier};
+use crate::{
+    backend::AnyBackend,
+    clock::Clock,
+    encrypted::EncryptedBackend,
+    error::{Error, SettingError},
+    metrics::Counters,
+};
+
+/// The settings of a [`Cache`] before it is built.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`ttl`](Self::ttl) | 5 minutes |
+/// | [`stale`](Self::stale) | none |
+/// | [`none_ttl`](Self::none_ttl) | the ttl |
+/// | [`jitter`](Self::jitter) | none |
+/// | [`soft_timeout`](Self::soft_timeout), [`refresh_ahead`](Self::refresh_ahead) | none |
+/// | [`l1`](Self::l1), [`l1_bytes`](Self::l1_bytes), [`l1_ttl`](Self::l1_ttl) | 10,000 entries, 64 MiB, 30 s |
+/// | [`marker_ttl`](Self::marker_ttl) | 1 s |
+/// | [`longest`](Self::longest) | 30 days |
+#[must_use = "a cache is made by build()"]
+pub struct Builder {
+    store: Option<EncryptedBackend<AnyBackend>>,
+    policy: Policy,
+    entries: usize,
+    bytes: u64,
+    #[cfg(feature = "l1")]
+    mode: L1,
+    l1_ttl: Duration,
+    marker_ttl: Duration,
+    clock: Clock,
+}
+
+impl Builder {
+    pub(super) fn new(store: Option<EncryptedBackend<AnyBackend>>) -> Self {
+        let policy = Policy {
+            ttl: Duration::from_secs(5 * 60),
+            stale: Duration::ZERO,
+            none_ttl: None,
+            jitter: 0.0,
+            soft_timeout: None,
+            refresh_ahead: None,
+            longest: Duration::from_secs(30 * 24 * 60 * 60),
+        };
+        Self {
+            clock: store.as_ref().map(EncryptedBackend::time).unwrap_or_default(),
+            store,
+            policy,
+            entries: 10_000,
+            bytes: 64 << 20,
+            #[cfg(feature = "l1")]
+            mode: L1::default(),
+            l1_ttl: Duration::from_secs(30),
+            marker_ttl: Duration::from_secs(1),
+        }
+    }
+
+    /// How long a value is fresh: at least 1 ms.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.policy.ttl = ttl;
+        self
+    }
+
+    /// How long past its ttl a value may still be used where a fresh one is not to be had.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.policy.stale = stale;
+        self
+    }
+
+    /// The ttl of a value that is `None`, or anything else that serializes as nil.
+    pub fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.policy.none_ttl = Some(ttl);
+        self
+    }
+
+    /// Takes a random part of up to this share, 0 to 1, off each ttl, so that what was computed together does not end
+    /// together.
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.policy.jitter = share;
+        self
+    }
+
+    /// How long a function may take while there is a stale value to return instead.
+    pub fn soft_timeout(mut self, limit: Duration) -> Self {
+        self.policy.soft_timeout = Some(limit);
+        self
+    }
+
+    /// From which share of the ttl on, 0 to 1, [`Cache::get_or_refresh`] refreshes in the background.
+    pub fn refresh_ahead(mut self, share: f64) -> Self {
+        self.policy.refresh_ahead = Some(share);
+        self
+    }
+
+    /// The most entries in memory; 0 for no in-memory tier.
+    #[cfg(feature = "l1")]
+    pub fn l1(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// The most bytes in memory: what entries take sealed, their keys, and 128 for each. Values that were never sealed
+    /// count by their size on the stack.
+    #[cfg(feature = "l1")]
+    pub fn l1_bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Whether memory keeps decoded values, or sealed entries.
+    #[cfg(feature = "l1")]
+    pub fn l1_mode(mut self, mode: L1) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How long memory is believed before the store is asked again, so that other processes' writes show.
+    #[cfg(feature = "l1")]
+    pub fn l1_ttl(mut self, ttl: Duration) -> Self {
+        self.l1_ttl = ttl;
+        self
+    }
+
+    /// How long it is remembered that a tag has no newer marker: how late another process's invalidation may show.
+    pub fn marker_ttl(mut self, ttl: Duration) -> Self {
+        self.marker_ttl = ttl;
+        self
+    }
+
+    /// The longest that ttl and stale time may be together. The marker of an invalidated tag stays in the store for so
+    /// long.
+    pub fn longest(mut self, lifetime: Duration) -> Self {
+        self.policy.longest = lifetime;
+        self
+    }
+
+    /// Takes the time from a clock that a test sets.
+    #[cfg(feature = "testing")]
+    pub fn clock(mut self, clock: &crate::testing::Clock) -> Self {
+        self.clock = clock.0.clone();
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    /// [`Error::Ttl`] for a ttl of zero, or above the [`longest`](Self::longest); [`SettingError::Share`] for a share
+    /// outside 0 to 1; [`SettingError::InMemory`] for a cache with neither a store nor memory.
+    pub fn build(self) -> Result<Cache, Error> {
+        let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
+        if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(SettingError::Share.into());
+        }
+        self.policy.label(self.clock.now(), false, Default::default())?;
+        self.policy.label(self.clock.now(), true, Default::default())?;
+        #[cfg(feature = "l1")]
+        let tier =
+            (self.entries > 0 && self.bytes > 0).then(|| Tier::new(self.entries, self.bytes, self.mode));
+        #[cfg(not(feature = "l1"))]
+        let tier = None::<super::l1::Tier>;
+        if tier.is_none() && self.store.is_none() {
+            return Err(SettingError::InMemory.into());
+        }
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let shared = Shared {
+            policy: self.policy,
+            tier,
+            l1_ttl: millis(self.l1_ttl),
+            slots: Arc::new(Slots::default()),
+            markers: Markers::new(millis(self.marker_ttl)),
+            counters: Counters::default(),
+            tasks: TaskTracker::new(),
+            clock: self.clock,
+        };
+        let scope = self.store.as_ref().map_or([0; 16], EncryptedBackend::scope);
+        Ok(Cache { shared: Arc::new(shared), store: self.store, scope })
+    }
+}

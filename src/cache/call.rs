@@ -1,0 +1,200 @@
+//! One call with settings of its own.
+
+use std::{future::Future, time::Duration};
+
+use super::{
+    Cache, Value,
+    mode::{Closed, Lenient},
+    policy::Policy,
+    value::{Label, Tags},
+};
+use crate::{
+    error::{ComputeError, Error},
+    key::{CacheKey, Key},
+};
+
+/// What a call goes by.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    pub(super) tags: Tags,
+}
+
+impl Settings {
+    /// Refuses what would only be found out after a computation.
+    pub(super) fn check(&self, cache: &Cache) -> Result<(), Error> {
+        self.policy.label(cache.now(), false, self.tags.clone())?;
+        let list: usize = self.tags.iter().map(|tag| 1 + tag.len()).sum();
+        let fits = |tag: &Box<[u8]>| (1..=255).contains(&tag.len());
+        if list > usize::from(u16::MAX) || !self.tags.iter().all(fits) {
+            return Err(Error::Tag);
+        }
+        Ok(())
+    }
+
+    /// Whether a value is to be refreshed: stale, or far enough in its fresh time.
+    pub(super) fn is_due(&self, label: &Label, now: u64) -> bool {
+        label.is_due(now, self.policy.refresh_ahead.unwrap_or(1.0))
+    }
+}
+
+/// A key, and settings for one call on it: see [`Cache::entry`].
+#[must_use = "nothing happens until one of the calls at the end, such as get_or_compute"]
+pub struct Entry<'a> {
+    cache: &'a Cache,
+    key: Result<CacheKey, Error>,
+    settings: Settings,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(cache: &'a Cache, key: impl Key) -> Self {
+        let settings = Settings { policy: cache.shared.policy, tags: Tags::default() };
+        Self { cache, key: key.to_cache_key().map_err(Error::from), settings }
+    }
+
+    pub(super) fn into_settings(self) -> Settings {
+        self.settings
+    }
+
+    /// How long the value is fresh: at least 1 ms.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.settings.policy.ttl = ttl;
+        self
+    }
+
+    /// How long past its ttl the value may still be used where a fresh one is not to be had.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.settings.policy.stale = stale;
+        self
+    }
+
+    /// The ttl of a value that is `None`, or anything else that serializes as nil.
+    pub fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.policy.none_ttl = Some(ttl);
+        self
+    }
+
+    /// How long the function may take while there is a stale value to return instead. The function is then dropped.
+    pub fn soft_timeout(mut self, limit: Duration) -> Self {
+        self.settings.policy.soft_timeout = Some(limit);
+        self
+    }
+
+    /// From which share of the ttl on, 0 to 1, [`get_or_refresh`](Self::get_or_refresh) refreshes in the background.
+    pub fn refresh_ahead(mut self, share: f64) -> Self {
+        self.settings.policy.refresh_ahead = Some(share.clamp(0.0, 1.0));
+        self
+    }
+
+    /// The tags that the value is stored with: [`Cache::invalidate_tag`]. Each has 1 to 255 bytes of UTF-8; the store
+    /// never sees them.
+    pub fn tags<S: AsRef<str>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        let mut all: Vec<Box<[u8]>> = tags.into_iter().map(|tag| tag.as_ref().as_bytes().into()).collect();
+        all.sort_unstable();
+        all.dedup();
+        self.settings.tags = all.into();
+        self
+    }
+
+    /// From here on trouble with the cache is an error.
+    pub fn strict(self) -> Strict<'a> {
+        Strict { entry: self, hard_timeout: None }
+    }
+
+    /// [`Cache::get`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
+        async move { self.cache.read(&self.key?, false).await }
+    }
+
+    /// [`Cache::set`], with these settings.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set<T: Value>(self, value: T) -> impl Future<Output = Result<(), Error>> + use<'a, T> {
+        async move { self.cache.write(&self.key?, &self.settings, value).await }
+    }
+
+    /// [`Cache::get_or_compute`], with these settings.
+    ///
+    /// # Errors
+    /// The function's own, as it is.
+    pub async fn get_or_compute<T, E, F, Fut>(self, f: F) -> Result<T, E>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.cache.compute(self.key, self.settings, Lenient, f).await
+    }
+
+    /// [`Cache::get_or_refresh`], with these settings.
+    ///
+    /// # Errors
+    /// The function's own, as it is, where it ran in this call.
+    pub async fn get_or_refresh<T, E, F, Fut>(self, f: F) -> Result<T, E>
+    where
+        T: Value,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.cache.get_or_refresh_at(self.key, self.settings, f).await
+    }
+
+    /// [`Cache::refresh`], with these settings.
+    ///
+    /// # Errors
+    /// The function's own, as it is.
+    pub async fn refresh<T, E, F, Fut>(self, f: F) -> Result<T, E>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.cache.refresh_at(self.key, self.settings, f).await
+    }
+}
+
+/// A key and settings for one call that fails closed: [`Entry::strict`].
+///
+/// Where a plain call makes a miss of trouble with the cache (a store that is down, an unreadable entry, a refused key or
+/// ttl), this one gives the error; and no stale value stands in for a function that fails.
+#[must_use = "nothing happens until one of the calls at the end, such as get_or_compute"]
+pub struct Strict<'a> {
+    entry: Entry<'a>,
+    hard_timeout: Option<Duration>,
+}
+
+impl<'a> Strict<'a> {
+    /// How long the function may take at all. The function is then dropped.
+    pub fn hard_timeout(mut self, limit: Duration) -> Self {
+        self.hard_timeout = Some(limit);
+        self
+    }
+
+    /// [`Cache::get`]; an entry that cannot be read is an error.
+    ///
+    /// # Errors
+    /// Any [`Error`], [`Error::Unreadable`] too.
+    pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
+        async move { self.entry.cache.read(&self.entry.key?, true).await }
+    }
+
+    /// [`Cache::get_or_compute`], failing closed.
+    ///
+    /// # Errors
+    /// [`ComputeError::Compute`] is the function's own; [`ComputeError::Cache`] any trouble with the cache, before the
+    /// function or after it; [`ComputeError::TimedOut`] if it took longer than the hard time-out.
+    pub async fn get_or_compute<T, E, F, Fut>(self, f: F) -> Result<T, ComputeError<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let mode = Closed { hard_timeout: self.hard_timeout };
+        self.entry.cache.compute(self.entry.key, self.entry.settings, mode, f).await
+    }
+}
