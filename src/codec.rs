@@ -9,7 +9,7 @@ use std::io;
 use rmp_serde::{Deserializer, Serializer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use check::{Flaw, check};
+pub(crate) use check::check;
 
 use crate::error::Unreadable;
 

@@ -323,7 +323,7 @@ impl<B: Backend> EncryptedBackend<B> {
     }
 
     fn seal<T: Serialize + ?Sized>(&self, key: &impl Key, value: &T, life: Lifetime) -> Result<Write, Error> {
-        let mut draft = Draft::new(&[], self.max_value, 0)?;
+        let mut draft = Draft::new(&[], self.max_value, self.padding, 0)?;
         codec::encode(value, &mut draft).map_err(|refused| match refused {
             EncodeError::Full => ValueError::TooLarge { limit: self.max_value },
             EncodeError::Refused => ValueError::Serialize,
@@ -338,7 +338,7 @@ impl<B: Backend> EncryptedBackend<B> {
         if value.len() > self.max_value as usize {
             return Err(too_large.into());
         }
-        let mut draft = Draft::new(&[], self.max_value, value.len())?;
+        let mut draft = Draft::new(&[], self.max_value, self.padding, value.len())?;
         draft.write_all(value).map_err(|_| too_large)?;
         self.finish(key, draft, Codec::Raw, life)
     }
@@ -347,7 +347,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let Place { locator, name } = self.place(key)?;
         let Lifetime { created_at, expires_at, ttl } = life;
         let meta = Meta { codec, schema: self.schema, created_at, stale_at: expires_at, expires_at };
-        let entry = seal(&self.keys, &locator, draft, &meta, self.padding)?;
+        let entry = seal(&self.keys, &locator, draft, &meta)?;
         Ok((name, entry, ttl))
     }
 

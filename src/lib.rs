@@ -1,5 +1,31 @@
-//! blindcache
+//! Cache through stores you do not trust.
+//!
+//! Values are MessagePack-serialized and AES-256-GCM-encrypted under keys derived for each tenant, keys are blinded with
+//! HMAC-SHA256, and only then does anything reach a [`Backend`]. A store sees random-looking names, random-looking bytes
+//! of padded length, and times of access; it can neither read, nor change, nor swap, nor serve late what it holds.
+//!
+//! ```
+//! use std::time::Duration;
+//! use blindcache::{EncryptedBackend, Keyring, MasterKey, MemoryBackend};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), blindcache::Error> {
+//! let keys = Keyring::new(MasterKey::generate()?)?; // or Keyring::from_env()?
+//! let acme = EncryptedBackend::new(MemoryBackend::new(), keys.tenant("acme")?);
+//!
+//! acme.set(("user", 42), "Ada", Duration::from_secs(600)).await?;
+//! let user: Option<String> = acme.get(("user", 42)).await?;
+//! assert_eq!(user.as_deref(), Some("Ada"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What stands where: [`EncryptedBackend`] is the boundary; [`Keyring`] holds the master keys and gives [`TenantKeys`];
+//! [`MemoryBackend`] and `RedisBackend` (feature `redis`) are stores, [`Backend`] is what a store of yours implements,
+//! and `conformance` (feature `conformance`) tests it. The format of entries is in the repository's `docs/FORMAT.md`,
+//! what is promised and what is not in its `SECURITY.md`.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 mod clock;
@@ -24,3 +50,8 @@ pub use error::{
     ValueError,
 };
 pub use key::{CacheKey, Key};
+
+/// The examples of README.md.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

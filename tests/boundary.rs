@@ -1,4 +1,5 @@
 //! What `EncryptedBackend` promises over any store: the round trip, and what a store can do to an entry.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Holds the library to every case of `tests/vectors/*.json`, or to the one file that `BLINDCACHE_VECTORS` names.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
 
 mod common;
 

@@ -164,27 +164,29 @@ pub(crate) struct Draft {
     bytes: Vec<u8>,
     payload_at: usize,
     limit: usize,
+    padding: Padding,
 }
 
 impl Draft {
-    /// Room for a payload of up to `limit` bytes, `expected` of them at once, behind these tags.
+    /// Room for a payload of up to `limit` bytes behind these tags; `expected` bytes of it need no second allocation.
     ///
     /// # Errors
     /// [`Error::Tag`] unless each tag has 1 to 255 bytes and all of them, a byte more for each, at most 65,535.
-    pub(crate) fn new(tags: &[&[u8]], limit: u32, expected: usize) -> Result<Self, Error> {
+    pub(crate) fn new(tags: &[&[u8]], limit: u32, padding: Padding, expected: usize) -> Result<Self, Error> {
         let list: usize = tags.iter().map(|tag| 1 + tag.len()).sum();
         if list > MAX_TAGS {
             return Err(Error::Tag);
         }
         let payload_at = HEADER + INNER + list;
-        let mut bytes = Vec::with_capacity((payload_at + expected + TAG).max(ROOM));
+        let expected = padding.padded((INNER + list + expected) as u64) as usize;
+        let mut bytes = Vec::with_capacity((HEADER + expected + TAG).max(ROOM));
         bytes.resize(HEADER + INNER, 0);
         for tag in tags {
             let length = u8::try_from(tag.len()).ok().filter(|length| *length > 0).ok_or(Error::Tag)?;
             bytes.push(length);
             bytes.extend_from_slice(tag);
         }
-        Ok(Self { bytes, payload_at, limit: limit as usize })
+        Ok(Self { bytes, payload_at, limit: limit as usize, padding })
     }
 
     pub(crate) fn payload(&self) -> &[u8] {
@@ -192,7 +194,7 @@ impl Draft {
     }
 
     /// Writes the fields and the padding, and leaves room for the tag: header, inner part, tag.
-    pub(super) fn finish(&mut self, meta: &Meta, padding: Padding) -> (&mut [u8], &mut [u8]) {
+    pub(super) fn finish(&mut self, meta: &Meta) -> (&mut [u8], &mut [u8]) {
         let Meta { codec, schema, created_at, stale_at, expires_at } = *meta;
         let payload = (self.bytes.len() - self.payload_at) as u32; // at most `limit`, which was a u32
         let tags = (self.payload_at - HEADER - INNER) as u16; // at most MAX_TAGS
@@ -204,7 +206,7 @@ impl Draft {
         fields[16..24].copy_from_slice(&stale_at.to_be_bytes());
         fields[24..32].copy_from_slice(&expires_at.to_be_bytes());
         fields[32..].copy_from_slice(&payload.to_be_bytes());
-        let padded = padding.padded((self.bytes.len() - HEADER) as u64) as usize;
+        let padded = self.padding.padded((self.bytes.len() - HEADER) as u64) as usize;
         let end = HEADER + padded + TAG;
         self.reserve(end - self.bytes.len(), end);
         self.bytes.resize(end, 0);
@@ -265,9 +267,9 @@ mod tests {
     #[test]
     fn a_draft_takes_its_limit_and_not_a_byte_more() {
         for (length, fits) in [(99, true), (100, true), (101, false)] {
-            let mut draft = Draft::new(&[], 100, 0).unwrap();
+            let mut draft = Draft::new(&[], 100, Padding::Padme, 0).unwrap();
             assert_eq!(draft.write_all(&vec![7; length]).is_ok(), fits, "{length}");
-            let mut draft = Draft::new(&[b"tag"], 100, 0).unwrap();
+            let mut draft = Draft::new(&[b"tag"], 100, Padding::Padme, 0).unwrap();
             let written = (0..length).all(|_| draft.write_all(&[7]).is_ok());
             assert_eq!(written, fits, "{length}");
         }
@@ -276,16 +278,29 @@ mod tests {
     #[test]
     fn a_draft_that_grows_keeps_its_payload() {
         let payload: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
-        let mut draft = Draft::new(&[b"tag"], 1 << 20, 0).unwrap();
+        let mut draft = Draft::new(&[b"tag"], 1 << 20, Padding::Padme, 0).unwrap();
         payload.chunks(77).for_each(|chunk| draft.write_all(chunk).unwrap());
         assert_eq!(draft.payload(), payload);
+    }
+
+    #[test]
+    fn a_draft_of_the_expected_length_is_sealed_where_it_was_written() {
+        for padding in [Padding::Padme, Padding::None, Padding::Fixed(4096)] {
+            let mut draft = Draft::new(&[b"tag"], 1 << 20, padding, 5000).unwrap();
+            let at = draft.bytes.as_ptr();
+            draft.write_all(&[7; 5000]).unwrap();
+            let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
+            draft.finish(&meta);
+            let sealed = draft.into_sealed();
+            assert_eq!(sealed.as_ptr(), at);
+        }
     }
 
     #[test]
     fn a_tag_has_1_to_255_bytes() {
         for (length, fits) in [(0, false), (1, true), (255, true), (256, false)] {
             let tag = vec![b't'; length];
-            assert_eq!(Draft::new(&[&tag], 100, 0).is_ok(), fits, "{length}");
+            assert_eq!(Draft::new(&[&tag], 100, Padding::Padme, 0).is_ok(), fits, "{length}");
         }
     }
 
@@ -293,20 +308,20 @@ mod tests {
     fn tags_take_at_most_65_535_bytes() {
         let tag = [b't'; 254];
         let fits = vec![&tag[..]; 257]; // 257 * 255 = 65,535
-        assert!(Draft::new(&fits, 100, 0).is_ok());
+        assert!(Draft::new(&fits, 100, Padding::Padme, 0).is_ok());
         let last: &[u8] = b"t";
         let more: Vec<&[u8]> = fits.iter().copied().chain([last]).collect();
-        assert!(matches!(Draft::new(&more, 100, 0), Err(Error::Tag)));
+        assert!(matches!(Draft::new(&more, 100, Padding::Padme, 0), Err(Error::Tag)));
     }
 
     #[test]
     fn the_largest_value_with_the_most_tags_fits_the_largest_entry() {
         let tag = [b't'; 254];
         for padding in [Padding::Padme, Padding::None, Padding::Fixed(1000)] {
-            let mut draft = Draft::new(&vec![&tag[..]; 257], 5000, 0).unwrap();
+            let mut draft = Draft::new(&vec![&tag[..]; 257], 5000, padding, 0).unwrap();
             draft.write_all(&[7; 5000]).unwrap();
             let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
-            let (header, body) = draft.finish(&meta, padding);
+            let (header, body) = draft.finish(&meta);
             assert!((header.len() + body.len()) as u64 <= max_entry(5000, padding));
             assert!((header.len() + body.len()) as u64 > max_entry(4000, Padding::None));
         }

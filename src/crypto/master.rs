@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     derive::{self, SECRET, Secret},
     name::BASE32,
-    wipe::with_clean_stack,
+    wipe::{SETUP, with_clean_stack},
 };
 use crate::error::{Error, MasterKeyError};
 
@@ -59,7 +59,7 @@ impl MasterKey {
     /// # Errors
     /// [`MasterKeyError`], which never holds the text.
     pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
-        with_clean_stack(|| {
+        with_clean_stack::<SETUP, _>(|| {
             let mut bytes = Zeroizing::new([0; SECRET + CHECKSUM]);
             let (encoding, digits, length) = match text.strip_prefix(TEXT) {
                 Some(digits) => (&*BASE32, digits, SECRET + CHECKSUM),
@@ -87,7 +87,7 @@ impl MasterKey {
 
     /// `Expand(key, "key-id", 4)`: public, and written into each entry that the key seals.
     pub fn id(&self) -> KeyId {
-        with_clean_stack(|| {
+        with_clean_stack::<SETUP, _>(|| {
             let mut id = [0; 4];
             derive::expand(self.secret(), derive::KEY_ID, b"", &mut id);
             KeyId(id)

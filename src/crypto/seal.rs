@@ -11,9 +11,8 @@ use super::{
     derive::{ENTRY_COMMITMENT, ENTRY_KEY, SECRET, Secret},
     entry::{Codec, Draft, HEADER, Header, Inner, MAGIC, MIN_ENTRY, Meta, Nonce, TAG},
     name::{Kind, Locator},
-    padding::Padding,
     tenant::{SealingKey, TenantKeys},
-    wipe::wipe,
+    wipe::{CALL, wipe, with_clean_stack},
 };
 use crate::error::{Error, Unreadable};
 
@@ -71,8 +70,10 @@ impl fmt::Debug for Sealed {
 pub(super) fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> (Zeroizing<Secret>, Secret) {
     let mut aes_key = Zeroizing::new([0; SECRET]);
     let mut commitment = [0; SECRET];
-    key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
-    key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
+    with_clean_stack::<CALL, _>(|| {
+        key.expander.expand(&[ENTRY_KEY, nonce.salt(), &locator.0], aes_key.as_mut_slice());
+        key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
+    });
     (aes_key, commitment)
 }
 
@@ -85,16 +86,10 @@ pub(super) fn associated(header: &[u8], locator: &Locator) -> [u8; HEADER + SECR
 }
 
 /// Seals the draft for one place, under the tenant's sealing key and 24 new random bytes.
-pub(crate) fn seal(
-    keys: &TenantKeys,
-    locator: &Locator,
-    draft: Draft,
-    meta: &Meta,
-    padding: Padding,
-) -> Result<Sealed, Error> {
+pub(crate) fn seal(keys: &TenantKeys, locator: &Locator, draft: Draft, meta: &Meta) -> Result<Sealed, Error> {
     let mut nonce = Nonce([0; 24]);
     getrandom::fill(&mut nonce.0).map_err(|_| Error::Random)?;
-    Ok(seal_with::<Fastest>(keys, locator, draft, meta, padding, nonce))
+    Ok(seal_with::<Fastest>(keys, locator, draft, meta, nonce))
 }
 
 pub(crate) fn seal_with<A: Aead>(
@@ -102,14 +97,13 @@ pub(crate) fn seal_with<A: Aead>(
     locator: &Locator,
     mut draft: Draft,
     meta: &Meta,
-    padding: Padding,
     nonce: Nonce,
 ) -> Sealed {
     let key = keys.sealing();
     let (aes_key, commitment) = entry_keys(key, &nonce, locator);
     let iv = nonce.iv();
     let bytes = Header { key_id: key.id, nonce, commitment }.to_bytes();
-    let (header, body) = draft.finish(meta, padding);
+    let (header, body) = draft.finish(meta);
     header.copy_from_slice(&bytes);
     let (inner, tag) = body.split_at_mut(body.len() - TAG);
     tag.copy_from_slice(&A::seal(&aes_key, &iv, &associated(header, locator), inner));

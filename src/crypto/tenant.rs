@@ -10,7 +10,7 @@ use super::{
     derive::{self, Expander, SECRET, Secret},
     keyring::Keyring,
     master::{KeyId, MasterKey},
-    wipe::with_clean_stack,
+    wipe::{CALL, SETUP, with_clean_stack},
 };
 
 /// The keys of one tenant: what [`EncryptedBackend`](crate::EncryptedBackend) needs of a [`Keyring`].
@@ -51,7 +51,7 @@ impl TenantKeys {
             derive::expand(&root, label, b"", derived.as_mut_slice());
             derived
         };
-        with_clean_stack(|| {
+        with_clean_stack::<SETUP, _>(|| {
             let sealing = keys.iter().map(|key| SealingKey {
                 id: key.id(),
                 expander: Expander::new(&derive_from(key, derive::SEAL)),
@@ -75,9 +75,11 @@ impl TenantKeys {
 
     /// `HMAC(naming key, parts)`: RFC 2104 with SHA-256.
     pub(super) fn name(&self, parts: [&[u8]; 5]) -> [u8; SECRET] {
-        let mut hmac = Hmac::clone(&self.naming);
-        parts.iter().for_each(|part| hmac.update(part));
-        hmac.finalize().into_bytes().into()
+        with_clean_stack::<CALL, _>(|| {
+            let mut hmac = Hmac::clone(&self.naming);
+            parts.iter().for_each(|part| hmac.update(part));
+            hmac.finalize().into_bytes().into()
+        })
     }
 }
 

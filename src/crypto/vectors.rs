@@ -77,11 +77,9 @@ fn case(row: &Value) -> Case {
 impl Case {
     fn seal<A: Aead>(&self, padding: Padding, nonce: [u8; 24]) -> Vec<u8> {
         let tags: Vec<&[u8]> = self.tags.iter().map(Vec::as_slice).collect();
-        let mut draft = Draft::new(&tags, 10_000, 0).unwrap();
+        let mut draft = Draft::new(&tags, 10_000, padding, 0).unwrap();
         draft.write_all(&self.payload).unwrap();
-        seal_with::<A>(&self.keys, &self.locator, draft, &self.meta, padding, Nonce(nonce))
-            .as_bytes()
-            .to_vec()
+        seal_with::<A>(&self.keys, &self.locator, draft, &self.meta, Nonce(nonce)).as_bytes().to_vec()
     }
 
     fn nonce(&self) -> [u8; 24] {

@@ -1,7 +1,9 @@
 //! Taking plaintext and key material out of memory.
 
-/// Room in bytes on the stack that deriving keys takes at most, and that is wiped behind it.
-const STACK: usize = 16 * 1024;
+/// Stack in bytes below the preparing of keys, once for a tenant.
+pub(crate) const SETUP: usize = 16 * 1024;
+/// Stack in bytes below the copy of a prepared state, for each name and each entry; unoptimized frames are deeper.
+pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 2 * 1024 };
 
 /// Overwrites the bytes with zeros, and keeps the compiler from leaving that out.
 ///
@@ -11,8 +13,9 @@ pub(crate) fn wipe(bytes: &mut [u8]) {
     zeroize::optimization_barrier(bytes);
 }
 
-/// Runs `work`, then wipes the stack that it used: a key type returned by value leaves copies of itself there.
-pub(crate) fn with_clean_stack<T>(work: impl FnOnce() -> T) -> T {
+/// Runs `work`, then wipes the `STACK` bytes below it: a key type returned by value leaves copies of itself there.
+#[inline(always)]
+pub(crate) fn with_clean_stack<const STACK: usize, T>(work: impl FnOnce() -> T) -> T {
     let done = apart(work);
     zeroize::zeroize_stack::<STACK>();
     done
