@@ -221,3 +221,153 @@ impl Slot {
 fn cost(key: &StoreKey, entry: &Bytes) -> usize {
     key.as_str().len() + entry.len() + OVERHEAD
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Locator;
+
+    const SIZE: usize = 200;
+    /// What one entry of `SIZE` under a name without a prefix costs.
+    const COST: usize = SIZE + 55 + OVERHEAD;
+
+    fn key(n: u8) -> StoreKey {
+        StoreKey::new("", &Locator([n; 32]))
+    }
+
+    fn sized(size: usize) -> Sealed {
+        let mut bytes = b"\xC1bc\x01".to_vec();
+        bytes.resize(size, 7);
+        Sealed::parse(bytes).unwrap()
+    }
+
+    async fn set(memory: &MemoryBackend, n: u8, ttl: Option<Duration>) {
+        memory.set(&key(n), sized(SIZE), ttl).await.unwrap();
+    }
+
+    fn there(memory: &MemoryBackend) -> Vec<u8> {
+        let entries = memory.entries();
+        (0..=9).filter(|n| entries.iter().any(|(name, _)| *name == key(*n))).collect()
+    }
+
+    fn bytes(memory: &MemoryBackend) -> usize {
+        memory.lock().bytes
+    }
+
+    #[tokio::test]
+    async fn least_recently_used_goes_first() {
+        let memory = MemoryBackend::with_limits(3, usize::MAX);
+        for n in [1, 2, 3] {
+            set(&memory, n, None).await;
+        }
+        memory.get(&key(1)).await.unwrap();
+        set(&memory, 2, None).await;
+        set(&memory, 4, None).await;
+        assert_eq!(there(&memory), [1, 2, 4]);
+        memory.get_many(&[key(1)]).await.unwrap();
+        set(&memory, 5, None).await;
+        assert_eq!(there(&memory), [1, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn bytes_are_bounded_by_what_entries_cost() {
+        let memory = MemoryBackend::with_limits(usize::MAX, 3 * COST);
+        for n in 1..=3 {
+            set(&memory, n, None).await;
+        }
+        assert_eq!(there(&memory), [1, 2, 3]);
+        memory.set(&key(4), sized(SIZE + 1), None).await.unwrap();
+        assert_eq!(there(&memory), [3, 4]);
+        memory.set(&key(5), sized(3 * COST - 55 - OVERHEAD), None).await.unwrap();
+        assert_eq!(there(&memory), [5]);
+    }
+
+    #[tokio::test]
+    async fn the_count_of_bytes_comes_back_to_zero() {
+        let memory = MemoryBackend::with_limits(20, usize::MAX);
+        for n in 0..100 {
+            set(&memory, n % 30, Some(Duration::from_millis(1))).await;
+            memory.delete(&key(n / 2)).await.unwrap();
+        }
+        assert_eq!(bytes(&memory), memory.len() * COST);
+        let all: Vec<_> = (0..30).map(key).collect();
+        memory.delete_many(&all).await.unwrap();
+        assert_eq!((bytes(&memory), memory.is_empty()), (0, true));
+        set(&memory, 1, None).await;
+        memory.clear();
+        assert_eq!((bytes(&memory), memory.is_empty()), (0, true));
+    }
+
+    #[tokio::test]
+    async fn too_large_an_entry_is_refused_and_nothing_stale_stays() {
+        let memory = MemoryBackend::with_limits(10, COST);
+        set(&memory, 1, None).await;
+        let refused = memory.set(&key(1), sized(SIZE + 1), None).await.unwrap_err();
+        assert_eq!(refused.kind(), BackendErrorKind::TooLarge);
+        assert!(memory.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_zero_refuses_everything() {
+        for memory in [MemoryBackend::with_limits(0, usize::MAX), MemoryBackend::with_limits(10, 0)] {
+            let refused = memory.set(&key(1), sized(SIZE), None).await.unwrap_err();
+            assert_eq!(refused.kind(), BackendErrorKind::TooLarge);
+            assert_eq!(memory.get(&key(1)).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_lasts_as_long_as_its_ttl_and_no_longer() {
+        let memory = MemoryBackend::new();
+        let ttl = Duration::from_millis(1_000);
+        for n in 1..=4 {
+            set(&memory, n, Some(ttl)).await;
+        }
+        tokio::time::advance(ttl - Duration::from_millis(1)).await;
+        assert!(memory.get(&key(1)).await.unwrap().is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(memory.entries(), []);
+        assert_eq!(memory.len(), 4);
+        assert_eq!(memory.get(&key(1)).await.unwrap(), None);
+        assert!(!memory.exists(&key(2)).await.unwrap());
+        assert!(!memory.delete(&key(3)).await.unwrap());
+        assert_eq!(memory.get_many(&[key(4)]).await.unwrap(), [None]);
+        assert_eq!(memory.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_ttl_is_no_expiry() {
+        let memory = MemoryBackend::new();
+        set(&memory, 1, Some(Duration::MAX)).await;
+        tokio::time::advance(Duration::from_secs(1_000_000)).await;
+        assert!(memory.exists(&key(1)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn clones_share() {
+        let memory = MemoryBackend::new();
+        set(&memory.clone(), 1, None).await;
+        assert_eq!(there(&memory), [1]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_elsewhere_leaves_it_usable() {
+        let memory = MemoryBackend::new();
+        let clone = memory.clone();
+        let thread = std::thread::spawn(move || {
+            let _guard = clone.lock();
+            panic!("with the lock held");
+        });
+        assert!(thread.join().is_err());
+        assert!(memory.0.is_poisoned());
+        set(&memory, 1, None).await;
+        assert_eq!(memory.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn debug_shows_counts_alone() {
+        let memory = MemoryBackend::new();
+        set(&memory, 1, None).await;
+        assert_eq!(format!("{memory:?}"), format!("MemoryBackend {{ entries: 1, bytes: {COST} }}"));
+    }
+}

@@ -8,7 +8,7 @@ use std::{error::Error as StdError, io, sync::Arc};
 use redis::{ErrorKind, RedisError, ServerError};
 use rustls::AlertDescription;
 
-use crate::{
+use crate::error::{
     BackendError,
     BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
 };
