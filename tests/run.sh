@@ -46,6 +46,7 @@ run cargo test
 run cargo test --no-default-features
 run cargo test -p blindcache-server-tests
 
-# ---- Examples: each without a server, and where it can use one, with one. ----
+# Each example without a server; tests/servers runs the quickstart with one.
+run env -u REDIS_URL -u CACHEKIT_REDIS_URL cargo run --example quickstart
 
 say "all passed"
