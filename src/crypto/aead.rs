@@ -21,7 +21,7 @@ pub(crate) type Fastest = AwsLc;
 #[cfg(not(feature = "aws-lc-rs"))]
 pub(crate) type Fastest = RustCrypto;
 
-#[cfg(any(not(feature = "aws-lc-rs"), test))]
+#[cfg(any(not(feature = "aws-lc-rs"), feature = "testing", test))]
 pub(crate) use rust_crypto::RustCrypto;
 
 #[cfg(feature = "aws-lc-rs")]
@@ -59,7 +59,7 @@ mod aws_lc {
     }
 }
 
-#[cfg(any(not(feature = "aws-lc-rs"), test))]
+#[cfg(any(not(feature = "aws-lc-rs"), feature = "testing", test))]
 mod rust_crypto {
     use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 

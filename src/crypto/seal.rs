@@ -88,9 +88,18 @@ pub(super) fn associated(header: &[u8], locator: &Locator) -> [u8; HEADER + SECR
 
 /// Seals the draft for one place, under the tenant's sealing key and 24 new random bytes.
 pub(crate) fn seal(keys: &TenantKeys, locator: &Locator, draft: Draft, meta: &Meta) -> Result<Sealed, Error> {
+    seal_by::<Fastest>(keys, locator, draft, meta)
+}
+
+pub(crate) fn seal_by<A: Aead>(
+    keys: &TenantKeys,
+    locator: &Locator,
+    draft: Draft,
+    meta: &Meta,
+) -> Result<Sealed, Error> {
     let mut nonce = Nonce([0; 24]);
     getrandom::fill(&mut nonce.0).map_err(|_| Error::Random)?;
-    Ok(seal_with::<Fastest>(keys, locator, draft, meta, nonce))
+    Ok(seal_with::<A>(keys, locator, draft, meta, nonce))
 }
 
 pub(crate) fn seal_with<A: Aead>(

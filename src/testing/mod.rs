@@ -1,5 +1,8 @@
 //! For tests, yours and this library's (feature `testing`). Nothing here belongs into a program that is deployed.
 
+#[doc(hidden)]
+pub mod bench;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -103,7 +103,7 @@ impl fmt::Debug for RedisBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BackendErrorKind;
+    use crate::error::BackendErrorKind;
 
     fn refused(builder: RedisBuilder) {
         assert!(!format!("{builder:?}").contains("hunter2"));

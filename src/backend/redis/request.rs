@@ -200,6 +200,7 @@ pub(super) fn each(answer: Value, count: usize) -> Result<Vec<Value>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{BackendError, BackendErrorKind};
 
     #[test]
     fn ttl_is_rounded_up_and_cut() {
@@ -234,8 +235,8 @@ mod tests {
     #[test]
     fn entry_over_the_limit_of_redis_is_too_large() {
         assert!(fits(&sealed(MAX_ENTRY)).is_ok());
-        let err = crate::BackendError::from(fits(&sealed(MAX_ENTRY + 1)).unwrap_err());
-        assert_eq!(err.kind(), crate::BackendErrorKind::TooLarge);
+        let err = BackendError::from(fits(&sealed(MAX_ENTRY + 1)).unwrap_err());
+        assert_eq!(err.kind(), BackendErrorKind::TooLarge);
     }
 
     fn sealed(size: usize) -> Sealed {

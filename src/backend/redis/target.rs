@@ -102,7 +102,7 @@ impl fmt::Debug for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BackendError, BackendErrorKind};
+    use crate::error::{BackendError, BackendErrorKind};
 
     fn parse(url: &str) -> Result<Target, Failure> {
         Target::parse(url, || Ok(super::super::tls::Tls::default().config().unwrap()))
