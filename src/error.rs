@@ -184,6 +184,12 @@ pub enum SettingError {
     /// The padding bucket is not 1 byte to 16 MiB.
     #[error("a padding bucket is 1 to 16,777,216 bytes")]
     Padding,
+    /// A setting of a layer, such as a time limit, is outside its limits.
+    #[error("{rule}")]
+    Layer {
+        /// What the setting may be.
+        rule: &'static str,
+    },
     /// An environment variable that must be set is not.
     #[error("{variable} is not set: {hint}")]
     Missing {

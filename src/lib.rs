@@ -37,6 +37,7 @@ mod crypto;
 mod encrypted;
 mod error;
 mod key;
+mod layer;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -50,6 +51,7 @@ pub use error::{
     ValueError,
 };
 pub use key::{CacheKey, Key};
+pub use layer::{BackendExt, Timeout};
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

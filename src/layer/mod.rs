@@ -1,0 +1,106 @@
+//! What a call goes through before it reaches a store: each layer is a [`Backend`] around a [`Backend`].
+
+mod timeout;
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+pub use self::timeout::Timeout;
+use crate::{
+    backend::Backend,
+    error::{BackendError, BackendErrorKind, Error, SettingError},
+};
+
+/// Longest time limit of any layer: no call hangs.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// How many times the time of one call a batch may take.
+const BATCH: u32 = 2;
+
+/// Layers for every [`Backend`]: what they give is a `Backend` again.
+///
+/// They need a Tokio runtime with its time driver: without a runtime, [`Timeout`] answers
+/// [`Misconfigured`](BackendErrorKind::Misconfigured).
+pub trait BackendExt: Backend + Sized {
+    /// Gives up on a call after `limit`, and on a batch after twice that: [`Timeout`].
+    ///
+    /// # Errors
+    /// [`SettingError::Layer`] if the limit is zero or more than an hour.
+    fn timeout(self, limit: Duration) -> Result<Timeout<Self>, Error> {
+        Timeout::new(self, limit)
+    }
+}
+
+impl<B: Backend> BackendExt for B {}
+
+/// What a call asks for, as far as its time goes.
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    One,
+    Batch,
+}
+
+impl Load {
+    /// The time that this may take where one call has `limit`.
+    fn scale(self, limit: Duration) -> Duration {
+        match self {
+            Self::One => limit,
+            Self::Batch => limit.saturating_mul(BATCH),
+        }
+    }
+}
+
+/// The duration, if a layer can work with it.
+fn checked(duration: Duration, rule: &'static str) -> Result<Duration, Error> {
+    within(!duration.is_zero() && duration <= LONGEST, rule)?;
+    Ok(duration)
+}
+
+fn within(holds: bool, rule: &'static str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(SettingError::Layer { rule }.into()) }
+}
+
+/// Fails where there is no Tokio runtime, in which its timers would panic.
+fn runtime(backend: &'static str) -> Result<(), BackendError> {
+    let refusal = |absent| BackendError::new(backend, BackendErrorKind::Misconfigured).with_source(absent);
+    Handle::try_current().map(drop).map_err(refusal)
+}
+
+/// Implements [`Backend`], every method of it, by the same method of `self.inner` inside `self.guard`.
+macro_rules! guarded {
+    () => {
+        async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
+            self.guard(Load::One, || self.inner.get(key)).await
+        }
+        async fn set(
+            &self,
+            key: &StoreKey,
+            entry: Sealed,
+            ttl: Option<Duration>,
+        ) -> Result<(), BackendError> {
+            self.guard(Load::One, || self.inner.set(key, entry, ttl)).await
+        }
+        async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
+            self.guard(Load::One, || self.inner.delete(key)).await
+        }
+        async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
+            self.guard(Load::One, || self.inner.exists(key)).await
+        }
+        async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
+            self.guard(Load::Batch, || self.inner.get_many(keys)).await
+        }
+        async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
+            self.guard(Load::Batch, || self.inner.set_many(writes)).await
+        }
+        async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
+            self.guard(Load::Batch, || self.inner.delete_many(keys)).await
+        }
+        fn name(&self) -> &'static str {
+            self.inner.name()
+        }
+        async fn ping(&self) -> Result<(), BackendError> {
+            self.guard(Load::One, || self.inner.ping()).await
+        }
+    };
+}
+use guarded;
