@@ -1,12 +1,13 @@
 //! What a call goes through before it reaches a store: each layer is a [`Backend`] around a [`Backend`].
 
+mod limit;
 mod timeout;
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use self::timeout::Timeout;
+pub use self::{limit::Limit, timeout::Timeout};
 use crate::{
     backend::Backend,
     error::{BackendError, BackendErrorKind, Error, SettingError},
@@ -28,6 +29,14 @@ pub trait BackendExt: Backend + Sized {
     /// [`SettingError::Layer`] if the limit is zero or more than an hour.
     fn timeout(self, limit: Duration) -> Result<Timeout<Self>, Error> {
         Timeout::new(self, limit)
+    }
+
+    /// At most so many calls at a time and so many more that wait their turn: [`Limit`].
+    ///
+    /// # Errors
+    /// [`SettingError::Layer`] if `in_flight` is 0, or either is more than a million.
+    fn limit(self, in_flight: usize, waiting: usize) -> Result<Limit<Self>, Error> {
+        Limit::new(self, in_flight, waiting)
     }
 }
 
