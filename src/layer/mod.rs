@@ -1,13 +1,14 @@
 //! What a call goes through before it reaches a store: each layer is a [`Backend`] around a [`Backend`].
 
 mod limit;
+mod retry;
 mod timeout;
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use self::{limit::Limit, timeout::Timeout};
+pub use self::{limit::Limit, retry::Retry, timeout::Timeout};
 use crate::{
     backend::Backend,
     error::{BackendError, BackendErrorKind, Error, SettingError},
@@ -20,7 +21,7 @@ const BATCH: u32 = 2;
 
 /// Layers for every [`Backend`]: what they give is a `Backend` again.
 ///
-/// They need a Tokio runtime with its time driver: without a runtime, [`Timeout`] answers
+/// They need a Tokio runtime with its time driver: without a runtime, [`Timeout`] and [`Retry`] answer
 /// [`Misconfigured`](BackendErrorKind::Misconfigured).
 pub trait BackendExt: Backend + Sized {
     /// Gives up on a call after `limit`, and on a batch after twice that: [`Timeout`].
@@ -29,6 +30,11 @@ pub trait BackendExt: Backend + Sized {
     /// [`SettingError::Layer`] if the limit is zero or more than an hour.
     fn timeout(self, limit: Duration) -> Result<Timeout<Self>, Error> {
         Timeout::new(self, limit)
+    }
+
+    /// Tries again after passing trouble, within a deadline: [`Retry`], with its defaults.
+    fn retry(self) -> Retry<Self> {
+        Retry::new(self)
     }
 
     /// At most so many calls at a time and so many more that wait their turn: [`Limit`].
@@ -75,19 +81,15 @@ fn runtime(backend: &'static str) -> Result<(), BackendError> {
     Handle::try_current().map(drop).map_err(refusal)
 }
 
-/// Implements [`Backend`], every method of it, by the same method of `self.inner` inside `self.guard`.
+/// Implements [`Backend`], every method of it, by the same method of `self.inner` inside `self.guard`. With
+/// `again: clone` the guard can make the call as often as it likes.
 macro_rules! guarded {
-    () => {
+    ($(again: $again:ident)?) => {
         async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
             self.guard(Load::One, || self.inner.get(key)).await
         }
-        async fn set(
-            &self,
-            key: &StoreKey,
-            entry: Sealed,
-            ttl: Option<Duration>,
-        ) -> Result<(), BackendError> {
-            self.guard(Load::One, || self.inner.set(key, entry, ttl)).await
+        async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
+            self.guard(Load::One, || self.inner.set(key, entry$(.$again())?, ttl)).await
         }
         async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
             self.guard(Load::One, || self.inner.delete(key)).await
@@ -99,7 +101,7 @@ macro_rules! guarded {
             self.guard(Load::Batch, || self.inner.get_many(keys)).await
         }
         async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-            self.guard(Load::Batch, || self.inner.set_many(writes)).await
+            self.guard(Load::Batch, || self.inner.set_many(writes$(.$again())?)).await
         }
         async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
             self.guard(Load::Batch, || self.inner.delete_many(keys)).await

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers, which clippy does not take for tests
 
 mod limit;
+mod retry;
 mod script;
 mod timeout;
