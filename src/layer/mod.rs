@@ -1,5 +1,7 @@
 //! What a call goes through before it reaches a store: each layer is a [`Backend`] around a [`Backend`].
 
+mod breaker;
+mod circuit;
 mod limit;
 mod retry;
 mod timeout;
@@ -8,7 +10,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use self::{limit::Limit, retry::Retry, timeout::Timeout};
+pub use self::{
+    breaker::{Breaker, BreakerState},
+    limit::Limit,
+    retry::Retry,
+    timeout::Timeout,
+};
 use crate::{
     backend::Backend,
     error::{BackendError, BackendErrorKind, Error, SettingError},
@@ -35,6 +42,11 @@ pub trait BackendExt: Backend + Sized {
     /// Tries again after passing trouble, within a deadline: [`Retry`], with its defaults.
     fn retry(self) -> Retry<Self> {
         Retry::new(self)
+    }
+
+    /// Stops asking a store that is down, until it is up again: [`Breaker`], with its defaults.
+    fn breaker(self) -> Breaker<Self> {
+        Breaker::new(self)
     }
 
     /// At most so many calls at a time and so many more that wait their turn: [`Limit`].
