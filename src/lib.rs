@@ -51,7 +51,7 @@ pub use error::{
     ValueError,
 };
 pub use key::{CacheKey, Key};
-pub use layer::{BackendExt, Breaker, BreakerState, Limit, Retry, Timeout};
+pub use layer::{BackendExt, Breaker, BreakerState, Limit, Resilient, Retry, Timeout};
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

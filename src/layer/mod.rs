@@ -26,10 +26,33 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// How many times the time of one call a batch may take.
 const BATCH: u32 = 2;
 
+/// A backend with every layer around it: what [`BackendExt::resilient`] makes.
+pub type Resilient<B> = Retry<Limit<Breaker<Timeout<B>>>>;
+
 /// Layers for every [`Backend`]: what they give is a `Backend` again.
 ///
 /// They need a Tokio runtime with its time driver: without a runtime, [`Timeout`] and [`Retry`] answer
 /// [`Misconfigured`](BackendErrorKind::Misconfigured).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blindcache::Error> {
+/// use std::time::Duration;
+/// use blindcache::{BackendExt, EncryptedBackend, Keyring, MasterKey, MemoryBackend};
+///
+/// let store = MemoryBackend::new() // or RedisBackend::new(url)?
+///     .timeout(Duration::from_millis(500))?
+///     .breaker()
+///     .limit(64, 1_000)?
+///     .retry()
+///     .deadline(Duration::from_millis(800))?;
+///
+/// let keys = Keyring::new(MasterKey::generate()?)?.tenant("acme")?;
+/// let acme = EncryptedBackend::new(store, keys);
+/// acme.set("greeting", "hello", Duration::from_secs(60)).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait BackendExt: Backend + Sized {
     /// Gives up on a call after `limit`, and on a batch after twice that: [`Timeout`].
     ///
@@ -55,6 +78,46 @@ pub trait BackendExt: Backend + Sized {
     /// [`SettingError::Layer`] if `in_flight` is 0, or either is more than a million.
     fn limit(self, in_flight: usize, waiting: usize) -> Result<Limit<Self>, Error> {
         Limit::new(self, in_flight, waiting)
+    }
+
+    /// Every layer, in the order that makes them work together, with defaults for a store in the same region.
+    ///
+    /// A call goes through them from the top down:
+    ///
+    /// 1. [`Retry`], 3 attempts within 3 s: outermost, so that its deadline bounds all that is below, the wait for a
+    ///    turn, the attempts and the pauses, and so that a call in a pause takes nobody's turn. It does not try again
+    ///    what a layer below refused.
+    /// 2. [`Limit`], 256 calls in flight and 16,384 waiting: above the breaker, so that calls which waited while the
+    ///    store went down are refused when their turn comes, not sent; and so that what is shed here, which says
+    ///    nothing about the store, does not reach the breaker.
+    /// 3. [`Breaker`], half of at least 10 calls or a time-out in silence, then 5 s open: below `Retry`, so that it
+    ///    sees every attempt; above `Timeout`, so that it hears of time-outs.
+    /// 4. [`Timeout`], 2 s: innermost, around the store alone, so that a wait for a turn is not held against the
+    ///    store. It is shorter than the deadline of `Retry`, which would drop the call before the breaker hears of it.
+    ///
+    /// So a call ends within 3 s and a batch within 6 s, whatever the store does. If it falls silent, a call costs at
+    /// most the 2 s of the time-out, and a pause of at most 25 ms before its retry is refused. Calls after that fail
+    /// at once, but for one each 5 s that finds out whether the store is back.
+    ///
+    /// The time-out is that long because backends have limits of their own and replace a connection when those are
+    /// reached: `RedisBackend` takes up to 1 s to connect and 1 s for an answer. A shorter one would drop calls before
+    /// that happens. For less, lower the limits there too and stack the layers by hand. So many may wait because a
+    /// cache that refuses sends its callers to whatever it is to relieve.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blindcache::BackendError> {
+    /// use blindcache::{Backend, BackendExt, BreakerState, MemoryBackend};
+    ///
+    /// let store = MemoryBackend::new().resilient();
+    /// store.ping().await?;
+    /// let breaker = store.inner().inner();
+    /// assert_eq!(breaker.state(), BreakerState::Closed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn resilient(self) -> Resilient<Self> {
+        Retry::new(Limit::preset(Breaker::new(Timeout::preset(self))))
     }
 }
 

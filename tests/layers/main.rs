@@ -5,4 +5,5 @@ mod breaker;
 mod limit;
 mod retry;
 mod script;
+mod stack;
 mod timeout;
