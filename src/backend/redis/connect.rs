@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     pub(super) client: MultiplexedConnection,
     pub(super) since: Instant,
+    /// Whether a sign of life is being waited for.
+    pub(super) doubted: AtomicBool,
     /// The task that reads and writes; the caller's own client keeps its task to itself.
     driver: Option<AbortHandle>,
 }
@@ -51,7 +54,7 @@ impl Connection {
             Address::Client(client) => {
                 let client = client.get_multiplexed_async_connection_with_config(&config()).await;
                 let client = client.map_err(|err| Failure::client(&err))?;
-                Self { client, since: Instant::now(), driver: None }
+                Self { client, since: Instant::now(), doubted: AtomicBool::new(false), driver: None }
             }
         };
         connection.greet(target).await?;
@@ -67,7 +70,7 @@ impl Connection {
             .await
             .map_err(|err| Failure::client(&err))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { client, since: Instant::now(), driver: Some(driver) })
+        Ok(Self { client, since: Instant::now(), doubted: AtomicBool::new(false), driver: Some(driver) })
     }
 
     /// Waits for one answer to a command: without it, a proxy with no server behind it could look like a connection.

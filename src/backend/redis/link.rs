@@ -11,7 +11,7 @@ use std::{
 use redis::Value;
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
-use super::{connect::Connection, error::Failure, request::Request, target::Target};
+use super::{connect::Connection, doubt::Unanswered, error::Failure, request::Request, target::Target};
 
 /// The pause after a first failed attempt to connect; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -94,12 +94,15 @@ impl Link {
     /// Waits for the answer. After a failure that spoils the connection later calls get another; those that are
     /// still waiting on this one keep it alive until they have their answers or run into their own limits.
     async fn ask(
-        &self,
+        self: &Arc<Self>,
         connection: Arc<Connection>,
         request: &Request,
         limit: Duration,
     ) -> Result<Value, Failure> {
-        let failure = match timeout(limit, request.send(connection.client.clone())).await {
+        let unanswered = Unanswered::new(self, &connection);
+        let answer = timeout(limit, request.send(connection.client.clone())).await;
+        unanswered.over();
+        let failure = match answer {
             Ok(Ok(value)) => match request.refusal(&value) {
                 None => return Ok(value),
                 Some(failure) => failure,
@@ -115,7 +118,7 @@ impl Link {
     }
 
     /// Lets the next call connect anew, unless another call already has.
-    fn replace(&self, spoilt: &Arc<Connection>) {
+    pub(super) fn replace(&self, spoilt: &Arc<Connection>) {
         self.state().current.take_if(|current| Arc::ptr_eq(current, spoilt));
     }
 

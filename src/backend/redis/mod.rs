@@ -2,6 +2,7 @@
 
 mod builder;
 mod connect;
+mod doubt;
 mod error;
 mod link;
 mod request;
@@ -44,7 +45,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 ///
 /// - A call that met a dead connection is made once more on a new one, within the same limits. So a `delete` whose
 ///   answer was lost may say `false`.
-/// - After a time-out the connection is replaced: a half-open one is never kept. Other calls that still wait on the
+/// - After a time-out the connection is replaced: a half-open one is never kept, not even where every caller gives up
+///   earlier than that. Other calls that still wait on the
 ///   old one may finish there.
 /// - There is one attempt to connect at a time, and all calls wait for it. After a failed one, calls fail at once with
 ///   the same error during a pause of 25 ms up to 1 s; the next call after the pause tries again. So the backend heals

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use blindcache::{Backend, BackendErrorKind as Kind};
-use blindcache_server_tests::{Fault, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key};
+use blindcache_server_tests::{
+    Fault, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key, until,
+};
 use tokio::task::JoinSet;
 
 /// A server that holds entry 1, and a proxy in front of it.
@@ -147,6 +149,34 @@ async fn half_open_connection_is_replaced_after_one_timeout() {
     proxy.set(Fault::None); // for new connections: the old one stays dead
     assert!(backend.get(&key(1)).await.unwrap().is_some());
     assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test]
+async fn half_open_connection_is_replaced_though_every_caller_gives_up_early() {
+    let (_server, proxy) = proxied().await;
+    let backend = impatient(&proxy.url());
+    backend.ping().await.unwrap();
+    proxy.set(Fault::BlackHole);
+    let key = key(1);
+    let early = || tokio::time::timeout(LIMIT / 4, backend.get(&key));
+    assert!(early().await.is_err());
+    proxy.set(Fault::None); // for new connections: the old one stays dead
+    until("a new connection", async || matches!(early().await, Ok(Ok(Some(_))))).await;
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test]
+async fn callers_who_give_up_do_not_cost_a_live_connection() {
+    let (_server, proxy) = proxied().await;
+    let backend = impatient(&proxy.url());
+    backend.ping().await.unwrap();
+    proxy.set(Fault::Delay(LIMIT / 8));
+    for _ in 0..20 {
+        assert!(tokio::time::timeout(LIMIT / 100, backend.get(&key(1))).await.is_err());
+    }
+    proxy.set(Fault::None);
+    assert!(backend.get(&key(1)).await.unwrap().is_some());
+    assert_eq!(proxy.accepted(), 1);
 }
 
 #[tokio::test]

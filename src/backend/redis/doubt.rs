@@ -1,0 +1,45 @@
+//! What becomes of a connection on which a caller gave up before the response limit.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use tokio::{runtime::Handle, time::timeout};
+
+use super::{connect::Connection, link::Link, request::Request};
+
+/// A call on a connection. If it is dropped unanswered, the server is asked for a sign of life in the caller's place:
+/// a caller who gives up early, time after time, would else keep a half-open connection for ever.
+pub(super) struct Unanswered<'a> {
+    link: &'a Arc<Link>,
+    connection: &'a Arc<Connection>,
+    over: bool,
+}
+
+impl<'a> Unanswered<'a> {
+    pub(super) fn new(link: &'a Arc<Link>, connection: &'a Arc<Connection>) -> Self {
+        Self { link, connection, over: false }
+    }
+
+    /// The call was answered, or ran into its limit.
+    pub(super) fn over(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        // One sign of life at a time.
+        if !self.over && !self.connection.doubted.swap(true, Relaxed) {
+            runtime.spawn(check(self.link.clone(), self.connection.clone()));
+        }
+    }
+}
+
+async fn check(link: Arc<Link>, connection: Arc<Connection>) {
+    let ping = Request::ping();
+    let answered = timeout(link.limits.response, ping.send(connection.client.clone())).await;
+    connection.doubted.store(false, Relaxed);
+    if !matches!(answered, Ok(Ok(_))) {
+        link.replace(&connection);
+    }
+}
