@@ -25,3 +25,5 @@ pub(super) use write::{WriteTurn, Writing};
 mod control;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! Races planted on purpose: what [`schedules`](super::schedules) runs must find them.
+#![allow(clippy::duplicate_mod, dead_code)] // the files of `flight`, compiled once more, and not all used
 
 use std::{
     future::poll_fn,
@@ -14,19 +15,14 @@ use shuttle::{
 
 use super::schedules::{assert_found, chance};
 
-#[allow(clippy::duplicate_mod, dead_code)] // compiled here on a counter that can lose a step
 #[path = "leader.rs"]
 mod leader;
-#[allow(dead_code)]
 #[path = "model.rs"]
 mod model;
-#[allow(clippy::duplicate_mod, dead_code)]
 #[path = "slot.rs"]
 mod slot;
-#[allow(clippy::duplicate_mod, dead_code)]
 #[path = "table.rs"]
 mod table;
-#[allow(clippy::duplicate_mod, dead_code)]
 #[path = "write.rs"]
 mod write;
 

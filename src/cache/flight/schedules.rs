@@ -1,5 +1,6 @@
 //! The same files, on shuttle's lock and counter: its scheduler decides at each of them who goes on, and finds deadlocks,
 //! which is what a lost wake-up is. `SHUTTLE_ROUNDS=20` runs twenty times as many schedules.
+#![allow(clippy::duplicate_mod)] // the files of `flight`, compiled once more
 
 use std::{
     panic::catch_unwind,
@@ -18,18 +19,14 @@ use shuttle::{
     thread,
 };
 
-#[allow(clippy::duplicate_mod)] // compiled here on shuttle's primitives
 #[path = "leader.rs"]
 mod leader;
 #[path = "model.rs"]
 mod model;
-#[allow(clippy::duplicate_mod)]
 #[path = "slot.rs"]
 mod slot;
-#[allow(clippy::duplicate_mod)]
 #[path = "table.rs"]
 mod table;
-#[allow(clippy::duplicate_mod)]
 #[path = "write.rs"]
 mod write;
 
@@ -41,7 +38,7 @@ use write::WriteTurn;
 
 #[test]
 fn random_calls_return_nothing_old_and_leave_nothing() {
-    random(2_000, || {
+    random(4_000, || {
         let model = Arc::new(Model::default());
         let calls = (0..4).map(|_| {
             let model = Arc::clone(&model);
@@ -60,7 +57,7 @@ fn random_calls_return_nothing_old_and_leave_nothing() {
 #[test]
 fn failing_leaders_follow_one_another_until_one_publishes() {
     for check in [random, pct] {
-        check(3_000, || {
+        check(1_000, || {
             let (slots, leading, wins) =
                 (Arc::new(Slots::default()), Arc::new(Count::new(0)), Arc::new(Count::new(0)));
             let calls = (0..4).map(|call| {
@@ -90,7 +87,7 @@ fn failing_leaders_follow_one_another_until_one_publishes() {
 #[test]
 fn a_waiter_dropped_when_it_is_woken_passes_the_lead_on() {
     for check in [random, pct] {
-        check(3_000, || {
+        check(1_000, || {
             let slots = Arc::new(Slots::default());
             let seat = slots.enter(key(1));
             let leader = seat.try_lead().unwrap();
@@ -116,7 +113,7 @@ fn a_waiter_dropped_when_it_is_woken_passes_the_lead_on() {
 #[test]
 fn who_comes_after_a_set_never_gets_what_was_computed_before() {
     for check in [random, pct] {
-        check(3_000, || {
+        check(1_000, || {
             let slots = Arc::new(Slots::default());
             let set_is_done = Arc::new(AtomicU64::new(0));
             let mut calls = Vec::new();
@@ -154,7 +151,7 @@ fn who_comes_after_a_set_never_gets_what_was_computed_before() {
 #[test]
 fn sets_that_are_dropped_leave_the_turn_to_the_next() {
     for check in [random, pct] {
-        check(3_000, || {
+        check(1_000, || {
             let (slots, writing) = (Arc::new(Slots::default()), Arc::new(Count::new(0)));
             let calls = (0..4).map(|call| {
                 let (slots, writing) = (slots.clone(), writing.clone());
@@ -176,8 +173,8 @@ fn sets_that_are_dropped_leave_the_turn_to_the_next() {
 
 #[test]
 fn a_key_has_one_slot_however_calls_come_and_go() {
-    random(3_000, model::come_and_go);
-    pct(3_000, model::come_and_go);
+    random(1_000, model::come_and_go);
+    pct(1_000, model::come_and_go);
 }
 
 /// With a planted race, `scenario` must fail, or it would not see one in the code either.
@@ -198,7 +195,7 @@ fn pct(schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
 
 fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::default();
-    config.stack_size = 1 << 20; // the futures of a debug build are large
+    config.stack_size = 256 << 10; // the futures of a debug build are large
     config.silence_warnings = true; // that atomics are sequentially consistent: here they need no order
     Runner::new(scheduler, config).run(scenario);
 }
