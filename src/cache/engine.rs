@@ -317,20 +317,17 @@ impl Spot {
             return;
         }
         let left = until_then.label.left(self.cache.now());
-        let version = self.seat.version();
         let created_at = self.cache.creation_time(&settings);
         leader.publish(hand(until_then, Why::Refreshing), || ());
         let refresh = async move {
-            let computed = timeout(left, f()).await;
-            drop(leader);
-            let (Ok(Ok(value)), Some(leader)) = (computed, self.seat.try_lead()) else {
-                return self.cache.outcome(Outcome::Error);
-            };
-            // Anything written meanwhile is newer.
-            if self.seat.version() == version {
-                let done: Result<T, E> =
-                    self.finish(leader, &settings, Lenient, value, created_at, true).await;
-                drop(done);
+            match timeout(left, f()).await {
+                Ok(Ok(value)) => {
+                    // Nothing of it is kept if the key was set or deleted meanwhile.
+                    let done: Result<T, E> =
+                        self.finish(leader, &settings, Lenient, value, created_at, true).await;
+                    drop(done);
+                }
+                Ok(Err(_)) | Err(_) => self.cache.outcome(Outcome::Error),
             }
         };
         tasks.spawn_on(refresh, &runtime);
