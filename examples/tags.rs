@@ -49,6 +49,9 @@ async fn show(cache: &Cache, what: &str) -> Result<(), Infallible> {
         };
         cache.entry(page).tags(tags).get_or_compute(render).await?;
     }
-    println!("{what:40} {}", if rendered.is_empty() { "nothing was rendered".into() } else { rendered.join(", ") });
+    println!(
+        "{what:40} {}",
+        if rendered.is_empty() { "nothing was rendered".into() } else { rendered.join(", ") }
+    );
     Ok(())
 }

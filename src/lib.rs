@@ -63,3 +63,8 @@ pub use metrics::Stats;
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of docs/guide.md.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;
