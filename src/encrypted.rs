@@ -31,6 +31,8 @@ const MAX_NAMESPACE: usize = 255;
 /// [`Key`]. A `Vec<u8>` is to serde an array of integers, some 50 times slower to store than bytes: wrap it in
 /// [`serde_bytes`](https://docs.rs/serde_bytes), or use [`set_bytes`](Self::set_bytes).
 ///
+/// In a struct field it is `EncryptedBackend`, without a parameter, over [`AnyBackend::new(store)`](AnyBackend::new).
+///
 /// # Example
 ///
 /// ```
@@ -313,7 +315,7 @@ impl<B: Backend> EncryptedBackend<B> {
             now: self.clock.now(),
             schema: self.schema,
             codec: Some(codec),
-            max_entry: max_entry(self.max_value, self.padding),
+            max_entry: max_entry(self.max_value),
         };
         match open(&self.keys, locator, entry, &ask) {
             Ok(opened) => Ok(Some(opened)),

@@ -348,12 +348,27 @@ async fn a_value_is_stored_up_to_the_cap_and_refused_above_it() {
 }
 
 #[tokio::test]
+async fn a_reader_accepts_any_padding() {
+    let (acme, _, _) = acme();
+    let acme = acme.max_value(1 << 20);
+    for writer in [Padding::None, Padding::Padme, Padding::Fixed(16 << 20)] {
+        for length in [1, 1 << 20] {
+            acme.clone().padding(writer).unwrap().set_bytes("k", &vec![7; length], None).await.unwrap();
+            for reader in [Padding::None, Padding::Padme, Padding::Fixed(1000)] {
+                let read = acme.clone().padding(reader).unwrap().get_bytes("k").await.unwrap();
+                assert_eq!(read.unwrap().len(), length, "{writer:?}, {reader:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_entry_above_the_cap_is_refused_unread() {
     let (acme, _, _) = acme();
-    acme.set_bytes("k", &[0; 200_000], None).await.unwrap();
+    acme.set_bytes("k", &vec![0; 20 << 20], None).await.unwrap();
     let small = acme.clone().max_value(1000);
     assert_eq!(reason(small.get_bytes("k").await), Unreadable::TooLarge);
-    let garbage = served(vec![0; 80 << 20]);
+    let garbage = served(vec![0; 100 << 20]);
     assert_eq!(reason(garbage.get::<i32>("k").await), Unreadable::TooLarge);
 }
 
@@ -440,6 +455,9 @@ async fn two_writes_of_one_value_look_unrelated() {
     let (same, second) = only(&store);
     assert_eq!(name, same);
     assert_eq!(first[..8], second[..8]);
+    for part in [8..20, 20..32, 32..64] {
+        assert_ne!(first[part.clone()], second[part.clone()], "{part:?}"); // salt, IV, commitment
+    }
     let equal = first[8..].iter().zip(&second[8..]).filter(|(one, other)| one == other).count();
     assert!(equal < 16, "{equal} of {} bytes are equal", first.len() - 8);
 }

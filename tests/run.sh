@@ -39,7 +39,7 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing. Install Rust: https://rustup.rs" >&2
     exit 1
 fi
-need cc gcc # aws-lc-rs is C
+need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
 
 run cargo test
