@@ -66,8 +66,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// `CACHEKIT_REDIS_URL`, then `REDIS_URL`, then memory.
 fn store() -> Result<AnyBackend, BackendError> {
-    let url = ["CACHEKIT_REDIS_URL", "REDIS_URL"].into_iter().find_map(|name| env::var(name).ok());
-    match url.filter(|url| !url.is_empty()) {
+    let url = ["CACHEKIT_REDIS_URL", "REDIS_URL"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok().filter(|url| !url.is_empty()));
+    match url {
         #[cfg(feature = "redis")]
         Some(url) => Ok(AnyBackend::new(blindcache::RedisBackend::new(&url)?)),
         _ => Ok(AnyBackend::new(MemoryBackend::new())),

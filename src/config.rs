@@ -38,7 +38,10 @@ impl Keyring {
     /// # Errors
     /// [`Error::Setting`] names the variable; [`Error::Keyring`] if the keys do not go together.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_vars(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        // `into_string` moves: no second copy of a key is made. What is not UTF-8 is refused by whoever reads it.
+        Self::from_vars(|name| {
+            std::env::var_os(name).map(|value| value.into_string().unwrap_or_else(|_| "\u{FFFD}".into()))
+        })
     }
 
     /// As [`from_env`](Self::from_env), with variables from `lookup`.

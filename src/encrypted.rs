@@ -31,6 +31,8 @@ const MAX_NAMESPACE: usize = 255;
 /// [`Key`]. A `Vec<u8>` is to serde an array of integers, some 50 times slower to store than bytes: wrap it in
 /// [`serde_bytes`](https://docs.rs/serde_bytes), or use [`set_bytes`](Self::set_bytes).
 ///
+/// In a struct field it is `EncryptedBackend`, without a parameter, over [`AnyBackend::new(store)`](AnyBackend::new).
+///
 /// # Example
 ///
 /// ```
@@ -205,7 +207,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let places = self.places_of(keys);
         async move {
             let (locators, names) = places?;
-            let found = self.backend.get_many(&names).await?;
+            let found = self.one_each(self.backend.get_many(&names).await?, names.len())?;
             let values = locators.iter().zip(found).map(|(locator, entry)| {
                 let opened =
                     entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
@@ -218,41 +220,33 @@ impl<B: Backend> EncryptedBackend<B> {
     /// Stores the value under this key for `ttl`, a [`Duration`] of at least 1 ms, rounded up to milliseconds; or
     /// without expiry for `None`.
     ///
-    /// Serializes and encrypts at the call, the future only sends.
+    /// Serializes and encrypts at the call: the future only sends, and does not borrow the value.
     ///
     /// # Errors
     /// [`Error::Key`], [`Error::Value`], [`Error::Ttl`], [`Error::Random`], before anything is sent;
     /// [`Error::Backend`].
-    pub fn set<T: Serialize + ?Sized>(
+    pub fn set<K: Key, T: Serialize + ?Sized, D: Into<Option<Duration>>>(
         &self,
-        key: impl Key,
+        key: K,
         value: &T,
-        ttl: impl Into<Option<Duration>>,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
+        ttl: D,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, B, K, T, D> {
         let times = Times::starting(self.clock.now(), ttl.into());
-        let write = times.and_then(|times| self.seal(&self.place_of(&key)?, value, &[], times));
-        async move {
-            let (name, entry, ttl) = write?;
-            Ok(self.backend.set(&name, entry, ttl).await?)
-        }
+        self.send(times.and_then(|times| self.seal(&self.place_of(&key)?, value, &[], times)))
     }
 
     /// [`set`](Self::set) for bytes as they are, without serde; [`get_bytes`](Self::get_bytes) reads them.
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub fn set_bytes(
+    pub fn set_bytes<K: Key, D: Into<Option<Duration>>>(
         &self,
-        key: impl Key,
+        key: K,
         value: &[u8],
-        ttl: impl Into<Option<Duration>>,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
+        ttl: D,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, B, K, D> {
         let times = Times::starting(self.clock.now(), ttl.into());
-        let write = times.and_then(|times| self.seal_bytes(&self.place_of(&key)?, value, times));
-        async move {
-            let (name, entry, ttl) = write?;
-            Ok(self.backend.set(&name, entry, ttl).await?)
-        }
+        self.send(times.and_then(|times| self.seal_bytes(&self.place_of(&key)?, value, times)))
     }
 
     /// [`set`](Self::set) for each key and value, in one batch with one `ttl`. After an error some may have been
@@ -291,7 +285,10 @@ impl<B: Backend> EncryptedBackend<B> {
         keys: impl IntoIterator<Item = impl Key>,
     ) -> impl Future<Output = Result<Vec<bool>, Error>> + Send {
         let places = self.places_of(keys);
-        async move { Ok(self.backend.delete_many(&places?.1).await?) }
+        async move {
+            let (_, names) = places?;
+            self.one_each(self.backend.delete_many(&names).await?, names.len())
+        }
     }
 
     /// Whether the store says that it holds something under this key. It may lie, and it may mean an entry that has

@@ -15,7 +15,8 @@ use crate::error::KeyError;
 ///
 /// Every [`Serialize`] type is one, so there is nothing to implement. Two keys are the same key when their canonical
 /// encodings are equal: `"a"`, `String::from("a")` and `Some('a')` are one key, `("a", 1)` and `("a", "1")` are two. A
-/// struct is a map by field name, so renaming a field renames its entries. Floating-point numbers are refused. Bytes
+/// struct is a map by field name, so renaming a field renames its entries. Floating-point numbers are refused. A `HashSet`
+/// is a sequence in an order of its own each time, so equal sets are different keys: use a `BTreeSet`; maps are sorted. Bytes
 /// that should be bytes, and not an array of integers, are `serde_bytes::Bytes`.
 pub trait Key {
     /// The canonical bytes of this key.

@@ -120,6 +120,61 @@ async fn batches_do_what_the_single_calls_do() {
 }
 
 #[tokio::test]
+async fn a_batch_of_another_number_of_answers_is_rejected() {
+    struct Miscounting(usize);
+    impl Backend for Miscounting {
+        async fn get(&self, _: &StoreKey) -> Result<Option<Bytes>, blindcache::BackendError> {
+            Ok(None)
+        }
+        async fn set(
+            &self,
+            _: &StoreKey,
+            _: Sealed,
+            _: Option<Duration>,
+        ) -> Result<(), blindcache::BackendError> {
+            Ok(())
+        }
+        async fn delete(&self, _: &StoreKey) -> Result<bool, blindcache::BackendError> {
+            Ok(true)
+        }
+        async fn exists(&self, _: &StoreKey) -> Result<bool, blindcache::BackendError> {
+            Ok(true)
+        }
+        async fn get_many(&self, _: &[StoreKey]) -> Result<Vec<Option<Bytes>>, blindcache::BackendError> {
+            Ok(vec![None; self.0])
+        }
+        async fn delete_many(&self, _: &[StoreKey]) -> Result<Vec<bool>, blindcache::BackendError> {
+            Ok(vec![true; self.0])
+        }
+    }
+    for answers in [0, 2, 3, 4] {
+        let acme = tenant("acme", Miscounting(answers), &Clock::at(NOW));
+        let found = acme.get_many::<i32>([1, 2, 3]).await.map(|found| found.len());
+        let deleted = acme.delete_many([1, 2, 3]).await.map(|deleted| deleted.len());
+        for result in [found, deleted] {
+            match result {
+                Ok(length) => assert_eq!((length, answers), (3, 3)),
+                Err(Error::Backend(error)) => {
+                    assert_eq!(error.kind(), blindcache::BackendErrorKind::Rejected);
+                    assert_ne!(answers, 3);
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn futures_of_writes_do_not_borrow_their_values() {
+    let (acme, _, _) = acme();
+    let writes: Vec<_> = (0..3).map(|n| acme.set(("n", n), &n.to_string(), None)).collect();
+    for write in writes {
+        write.await.unwrap();
+    }
+    assert_eq!(acme.get::<String>(("n", 2)).await.unwrap().as_deref(), Some("2"));
+}
+
+#[tokio::test]
 async fn every_flipped_bit_truncation_and_extension_is_refused() {
     let (acme, store, _) = acme();
     acme.set("k", &ada(), Duration::from_secs(60)).await.unwrap();
@@ -348,12 +403,27 @@ async fn a_value_is_stored_up_to_the_cap_and_refused_above_it() {
 }
 
 #[tokio::test]
+async fn a_reader_accepts_any_padding() {
+    let (acme, _, _) = acme();
+    let acme = acme.max_value(1 << 20);
+    for writer in [Padding::None, Padding::Padme, Padding::Fixed(16 << 20)] {
+        for length in [1, 1 << 20] {
+            acme.clone().padding(writer).unwrap().set_bytes("k", &vec![7; length], None).await.unwrap();
+            for reader in [Padding::None, Padding::Padme, Padding::Fixed(1000)] {
+                let read = acme.clone().padding(reader).unwrap().get_bytes("k").await.unwrap();
+                assert_eq!(read.unwrap().len(), length, "{writer:?}, {reader:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_entry_above_the_cap_is_refused_unread() {
     let (acme, _, _) = acme();
-    acme.set_bytes("k", &[0; 200_000], None).await.unwrap();
+    acme.set_bytes("k", &vec![0; 20 << 20], None).await.unwrap();
     let small = acme.clone().max_value(1000);
     assert_eq!(reason(small.get_bytes("k").await), Unreadable::TooLarge);
-    let garbage = served(vec![0; 80 << 20]);
+    let garbage = served(vec![0; 100 << 20]);
     assert_eq!(reason(garbage.get::<i32>("k").await), Unreadable::TooLarge);
 }
 
@@ -440,6 +510,9 @@ async fn two_writes_of_one_value_look_unrelated() {
     let (same, second) = only(&store);
     assert_eq!(name, same);
     assert_eq!(first[..8], second[..8]);
+    for part in [8..20, 20..32, 32..64] {
+        assert_ne!(first[part.clone()], second[part.clone()], "{part:?}"); // salt, IV, commitment
+    }
     let equal = first[8..].iter().zip(&second[8..]).filter(|(one, other)| one == other).count();
     assert!(equal < 16, "{equal} of {} bytes are equal", first.len() - 8);
 }

@@ -197,7 +197,8 @@ impl<'ast> Visit<'ast> for Paths {
     /// A macro's input is no syntax tree yet: take what reads like a path in it.
     fn visit_macro(&mut self, call: &'ast Macro) {
         let text = call.tokens.to_string().replace(char::is_whitespace, "");
-        for (at, _) in text.match_indices("crate::") {
+        let starts = ["crate::", "super::"].iter().flat_map(|start| text.match_indices(start));
+        for (at, _) in starts.filter(|(at, _)| !text[..*at].ends_with("::")) {
             let path =
                 text[at..].split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).next().unwrap();
             self.add(&path.split("::").map(str::to_owned).collect::<Vec<_>>());
@@ -302,6 +303,7 @@ fn a_planted_import_is_found() {
         ("key", "impl crate::codec::X for Y {}"),
         ("key", "fn f() { vec![crate::codec::X]; }"),
         ("key", "mod inner { fn f() { super::super::codec::x() } }"),
+        ("key", "mod inner { fn f() { vec![super::super::codec::X]; } }"),
         ("codec", "use crate::*;"),
         ("codec", "use crate::{self as all};"),
         ("codec", "use crate::MasterKey;"),

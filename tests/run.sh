@@ -39,11 +39,12 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing. Install Rust: https://rustup.rs" >&2
     exit 1
 fi
-need cc gcc # aws-lc-rs is C
+need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
 
 run cargo test
 run cargo test --no-default-features
+run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
 run cargo test -p blindcache-server-tests
 
 # Each example without a server; tests/servers runs the quickstart with one.

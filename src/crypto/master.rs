@@ -19,6 +19,7 @@ const TEXT: &str = "bcmk1-";
 const CHECKSUM: usize = 4;
 /// A key with at most this many different byte values is not random: the chance of it is below 2^-45.
 const REPETITIVE: usize = 16;
+
 /// 32 uniformly random bytes from which all keys of all tenants are derived.
 ///
 /// Wiped when dropped. It cannot be cloned, displayed or serialized; [`to_text`](Self::to_text) writes it out on purpose.
@@ -239,6 +240,12 @@ mod tests {
         for text in wrong {
             assert_eq!(refusal(text), MasterKeyError::Unrecognized, "{text}");
         }
+    }
+
+    #[test]
+    fn every_byte_of_a_generated_key_is_random() {
+        let keys: Vec<MasterKey> = (0..64).map(|_| MasterKey::generate().unwrap()).collect();
+        assert!((0..SECRET).all(|at| keys.iter().any(|key| key.0[at] != keys[0].0[at])));
     }
 
     #[test]

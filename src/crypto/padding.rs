@@ -21,6 +21,9 @@ pub enum Padding {
 }
 
 impl Padding {
+    /// What adds most: a reader reckons with it.
+    pub(crate) const LARGEST: Self = Self::Fixed(MAX_BUCKET);
+
     /// The padded length of an inner part of `length` bytes, which stands in the entry beside 80 bytes.
     pub fn padded(self, length: u64) -> u64 {
         match self {
@@ -38,7 +41,7 @@ impl Padding {
     }
 }
 
-/// Clears as many low bits as leave a length of floor(log2 n) + 1 - floor(log2 log2 n) - 1 free ones, rounding up.
+/// Rounds up so that the last E - S bits are zero: E = floor(log2 n), S = floor(log2 E) + 1.
 fn padme(length: u64) -> u64 {
     let exponent = length.ilog2();
     let kept = exponent.ilog2() + 1;

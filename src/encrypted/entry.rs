@@ -13,7 +13,7 @@ use crate::{
         Ask, Codec, Draft, KeyId, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, max_entry, open,
         seal,
     },
-    error::{Error, Unreadable, ValueError},
+    error::{BackendError, BackendErrorKind, Error, Unreadable, ValueError},
     key::Key,
 };
 
@@ -73,6 +73,19 @@ impl<B: Backend> EncryptedBackend<B> {
         Place { locator, name }
     }
 
+    pub(super) async fn send(&self, write: Result<Write, Error>) -> Result<(), Error> {
+        let (name, entry, ttl) = write?;
+        Ok(self.backend.set(&name, entry, ttl).await?)
+    }
+
+    /// Refuses a batch's answers of another number than its questions.
+    pub(crate) fn one_each<A>(&self, answers: Vec<A>, questions: usize) -> Result<Vec<A>, Error> {
+        if answers.len() == questions {
+            return Ok(answers);
+        }
+        Err(BackendError::new(self.backend.name(), BackendErrorKind::Rejected).into())
+    }
+
     pub(super) async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
         let entry = self.backend.get(&place.name).await?;
         Ok(entry.map(|entry| self.open_at(&place.locator, entry, codec)).transpose()?.flatten())
@@ -112,7 +125,7 @@ impl<B: Backend> EncryptedBackend<B> {
         schema: u32,
         codec: Option<Codec>,
     ) -> Result<Option<Opened>, Unreadable> {
-        let max_entry = max_entry(self.max_value, self.padding);
+        let max_entry = max_entry(self.max_value);
         let ask = Ask { kind, now: self.clock.now(), schema, codec, max_entry };
         match open(&self.keys, locator, entry, &ask) {
             Ok(opened) => Ok(Some(opened)),

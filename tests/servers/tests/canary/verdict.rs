@@ -1,0 +1,88 @@
+//! The search, in all the places to which something could have got.
+
+use std::io;
+
+use blindcache::{Sealed, StoreKey, Write};
+use blindcache_server_tests::{Proxy, Server, until};
+
+use crate::{
+    calls,
+    case::Case,
+    journal::Log,
+    logins,
+    marks::Marks,
+    store::{self, Monitor},
+};
+
+/// How many entries two calls of [`calls::every_call`] on each of six ways leave in the server.
+const LEFT: usize = 6 * 2 * calls::LEFT;
+
+pub(crate) struct Places<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) proxy: &'a Proxy,
+    pub(crate) monitor: &'a Monitor,
+    pub(crate) log: &'a Log,
+}
+
+/// Finds no mark of the case in any place, but in each the control.
+pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user, password]: [&str; 2]) {
+    let names = names(places.server, &mut case);
+    let control = control(places, &mut case).await;
+    let Case { marks, logins, shown } = case;
+
+    let traffic = places.proxy.recorded();
+    let (traffic_but_logins, count) = logins::cut(&traffic, user, password);
+    assert!(count >= 4 && logins.find(&traffic).is_some());
+
+    let mut leaks = Vec::new();
+    for (place, text) in [
+        ("the traffic", traffic_but_logins),
+        ("the commands", places.monitor.heard()),
+        ("the dump", store::dump(places.server)),
+        ("the RDB file", store::rdb(places.server)),
+        ("an error or a Debug", shown.into()),
+        ("the log", logged(places.log)),
+    ] {
+        assert!(control.find(&text).is_some(), "the control is not found in {place}");
+        let of_the_store = ["the log", "an error or a Debug"].contains(&place).then_some(&names);
+        let found = [&marks, &logins].into_iter().chain(of_the_store).filter_map(|marks| marks.find(&text));
+        leaks.extend(found.map(|found| format!("{place}: {found}")));
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+/// Shows every entry of the server; gives marks of their names, of which 8 characters of the locator may be shown.
+fn names(server: &Server, case: &mut Case) -> Marks {
+    let written = store::entries(server);
+    assert_eq!(written.len(), LEFT);
+    let mut names = Marks::default();
+    for (name, entry) in written {
+        let name = String::from_utf8(name).unwrap();
+        names.add("the name of an entry", &name.as_bytes()[name.len() - 51..]);
+        let write: Write = (StoreKey::parse(&name).unwrap(), Sealed::parse(entry).unwrap(), None);
+        case.show(write);
+    }
+    names
+}
+
+/// Puts a mark into every place, by the way that a leak would take.
+async fn control(places: &Places<'_>, case: &mut Case) -> Marks {
+    let mut control = Marks::default();
+    let canary = control.text("the control");
+    let mut through = redis::Client::open(places.proxy.url()).unwrap().get_connection().unwrap();
+    redis::cmd("ECHO").arg(&canary).exec(&mut through).unwrap();
+    let _: () = places.server.admin(&["SET", "control", &canary]);
+    until("the server tells", async || control.find(&places.monitor.heard()).is_some()).await;
+    tracing::trace!("{canary}");
+    case.error(io::Error::other(canary));
+    control
+}
+
+/// The log of the process so far, to which what libraries log belongs: without that it would prove nothing.
+fn logged(log: &Log) -> Vec<u8> {
+    let text = log.text();
+    for library in ["mio::", "rustls::"] {
+        assert!(text.windows(library.len()).any(|it| it == library.as_bytes()), "{library} logged nothing");
+    }
+    text
+}
