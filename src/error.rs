@@ -205,6 +205,12 @@ pub enum SettingError {
     /// A cache with neither a store nor entries in memory.
     #[error("a cache without a store needs at least one entry and one byte in memory")]
     InMemory,
+    /// A setting of a layer, such as a time limit, is outside its limits.
+    #[error("{rule}")]
+    Layer {
+        /// What the setting may be.
+        rule: &'static str,
+    },
     /// An environment variable that must be set is not.
     #[error("{variable} is not set: {hint}")]
     Missing {

@@ -38,6 +38,7 @@ mod crypto;
 mod encrypted;
 mod error;
 mod key;
+mod layer;
 mod metrics;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -55,6 +56,7 @@ pub use error::{
     SettingError, Unreadable, ValueError,
 };
 pub use key::{CacheKey, Key};
+pub use layer::{BackendExt, Breaker, BreakerState, Limit, Resilient, Retry, Timeout};
 pub use metrics::Stats;
 
 /// The examples of README.md.
