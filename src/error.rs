@@ -202,8 +202,10 @@ pub enum SettingError {
     /// A share is not from 0 to 1.
     #[error("a share is from 0 to 1")]
     Share,
-    /// A cache with neither a store nor entries in memory.
-    #[error("a cache without a store needs at least one entry and one byte in memory")]
+    /// A cache with neither a store nor values in memory.
+    #[error(
+        "a cache without a store keeps values in memory: at least one entry and one byte, and not sealed"
+    )]
     InMemory,
     /// A setting of a layer, such as a time limit, is outside its limits.
     #[error("{rule}")]

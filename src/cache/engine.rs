@@ -8,7 +8,7 @@ use super::{
     Cache, Value,
     call::Settings,
     flight::{Leader, Published, Seat, SlotKey, Turn},
-    mode::{Lenient, Mode},
+    mode::Mode,
     value::Stored,
 };
 use crate::{
@@ -32,12 +32,12 @@ struct Handed<T> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// It is fresh.
+pub(super) enum Why {
+    /// It was fresh.
     Fresh,
     /// It is stale, and the function has just failed or taken too long.
     FailSafe,
-    /// It is stale, and is being refreshed.
+    /// It may be stale, and is being refreshed.
     Refreshing,
 }
 
@@ -49,13 +49,10 @@ impl Cache {
     }
 
     /// A handed value that may be used: fresh, or stale for one of these reasons.
-    fn usable<T: Value>(&self, published: &Published, stale: &[Why]) -> Option<Arc<Stored<T>>> {
+    pub(super) fn usable<T: Value>(&self, published: &Published, stale: &[Why]) -> Option<Arc<Stored<T>>> {
         let Handed { stored, why } = published.downcast_ref::<Handed<T>>()?;
         let now = self.now();
-        let in_time = match why {
-            Why::Fresh => stored.label.is_fresh(now),
-            why => stale.contains(why) && stored.label.is_alive(now),
-        };
+        let in_time = stored.label.is_fresh(now) || stale.contains(why) && stored.label.is_alive(now);
         (in_time && self.survives_what_is_known(&stored.label)).then(|| stored.clone())
     }
 
@@ -78,113 +75,25 @@ impl Cache {
             Err(error) => {
                 self.trouble(&error);
                 mode.trouble(error)?;
-                return alone(mode, f).await;
+                return f().await.map_err(|error| mode.compute(error));
             }
         };
-        if let Some(stored) = self.hit::<T>(&key) {
+        if let Some(stored) = self.hit::<T>(key.as_bytes()) {
             return Ok(stored.value.clone());
         }
         let spot = self.spot(&key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        match spot.seat.lead_or(|published| self.usable::<T>(published, stale)).await {
+        let turn = spot.seat.lead_or(|published| self.usable::<T>(published, stale));
+        let turn = match mode.hard_timeout() {
+            Some((limit, error)) => timeout(limit, turn).await.map_err(|_| error)?,
+            None => turn.await,
+        };
+        match turn {
             Turn::Value(stored) => {
                 self.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
             Turn::Lead(leader) => spot.lead(leader, &settings, mode, f).await,
-        }
-    }
-
-    /// `get_or_refresh`: `f` runs in the caller only where there is nothing to return at once.
-    pub(super) async fn get_or_refresh_at<T, E, F, Fut>(
-        &self,
-        key: Result<CacheKey, Error>,
-        settings: Settings,
-        f: F,
-    ) -> Result<T, E>
-    where
-        T: Value,
-        E: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
-            Ok(key) => key,
-            Err(error) => {
-                self.trouble(&error);
-                return alone(Lenient, f).await;
-            }
-        };
-        let spot = match self.alive_in_memory::<T>(&key) {
-            Some(stored) if !settings.is_due(&stored.label, self.now()) => {
-                self.outcome(Outcome::L1Hit);
-                return Ok(stored.value.clone());
-            }
-            Some(stored) => {
-                let spot = self.spot(&key);
-                if let Some(leader) = spot.seat.try_lead() {
-                    spot.refresh_behind(leader, settings, &stored, f);
-                }
-                self.outcome_of(&stored.label);
-                return Ok(stored.value.clone());
-            }
-            None => self.spot(&key),
-        };
-        let stale = [Why::FailSafe, Why::Refreshing];
-        let leader = match spot.seat.lead_or(|published| self.usable::<T>(published, &stale)).await {
-            Turn::Value(stored) => {
-                self.outcome(Outcome::Waited);
-                return Ok(stored.value.clone());
-            }
-            Turn::Lead(leader) => leader,
-        };
-        let (found, trouble) = spot.find::<T>().await;
-        match found {
-            Some(stored) => {
-                self.outcome_of(&stored.label);
-                if settings.is_due(&stored.label, self.now()) {
-                    spot.refresh_behind(leader, settings, &stored, f);
-                } else {
-                    share(leader, &stored, Why::Fresh);
-                }
-                Ok(stored.value.clone())
-            }
-            None => {
-                let created_at = self.creation_time(&settings);
-                let value = f().await?;
-                spot.finish(leader, &settings, Lenient, value, created_at, trouble.is_none()).await
-            }
-        }
-    }
-
-    /// `refresh`: computes whatever there is.
-    pub(super) async fn refresh_at<T, E, F, Fut>(
-        &self,
-        key: Result<CacheKey, Error>,
-        settings: Settings,
-        f: F,
-    ) -> Result<T, E>
-    where
-        T: Value,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
-            Ok(key) => key,
-            Err(error) => {
-                self.trouble(&error);
-                return alone(Lenient, f).await;
-            }
-        };
-        let spot = self.spot(&key);
-        let nothing = |_: &Published| None::<std::convert::Infallible>;
-        match spot.seat.lead_or(nothing).await {
-            Turn::Value(never) => match never {},
-            Turn::Lead(leader) => {
-                let created_at = self.creation_time(&settings);
-                let value = f().await?;
-                spot.finish(leader, &settings, Lenient, value, created_at, true).await
-            }
         }
     }
 }
@@ -205,7 +114,7 @@ impl Spot {
         M: Mode,
     {
         let (found, trouble) = self.find::<T>().await;
-        let well = trouble.is_none();
+        let well = is_well(trouble.as_ref());
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
             share(leader, stored, Why::Fresh);
@@ -252,7 +161,7 @@ impl Spot {
     ///
     /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
     /// down costs one time-out and not two.
-    async fn finish<T: Value, E, M: Mode>(
+    pub(super) async fn finish<T: Value, E, M: Mode>(
         self,
         mut leader: Leader,
         settings: &Settings,
@@ -263,22 +172,29 @@ impl Spot {
     ) -> Result<T, M::Error<E>> {
         let cache = &self.cache;
         cache.outcome(Outcome::Computed);
-        let sealed = cache.seal(&self.key.key, &value, settings, created_at);
-        let (label, write) = match sealed {
-            Ok(sealed) => sealed,
+        let label = match settings.label(created_at, &value) {
+            Ok(label) => label,
             Err(error) => {
                 cache.trouble(&error);
-                mode.trouble(error)?;
-                return Ok(value);
+                return mode.trouble(error).map(|()| value);
             }
         };
         let stored = Arc::new(Stored { value, label });
+        let write = match cache.seal(&self.key.key, &stored) {
+            Ok(write) => write,
+            Err(error) => {
+                cache.trouble(&error);
+                mode.trouble(error)?;
+                share(leader, &stored, Why::Fresh);
+                return Ok(stored.value.clone());
+            }
+        };
         leader.publish(hand(&stored, Why::Fresh), || cache.keep(&self.key, &stored, write.as_ref()));
         if let Some(write) = write {
             if well {
                 self.write(&leader, write).await.or_else(|error| mode.trouble(error))?;
             } else {
-                self.write_behind(leader, write);
+                self.write_behind(leader, write).await;
             }
         }
         Ok(stored.value.clone())
@@ -290,75 +206,31 @@ impl Spot {
         written.inspect_err(|error| self.cache.trouble(error))
     }
 
-    fn write_behind(self, leader: Leader, write: Write) {
-        if let Ok(runtime) = Handle::try_current() {
-            let tasks = self.cache.shared.tasks.clone();
-            tasks.spawn_on(async move { self.write(&leader, write).await }, &runtime);
-        }
-    }
-
-    /// Computes in a task of its own, until the value that is returned meanwhile ends for good. All who ask meanwhile
-    /// get that value too.
-    fn refresh_behind<T, E, F, Fut>(
-        self,
-        mut leader: Leader,
-        settings: Settings,
-        until_then: &Arc<Stored<T>>,
-        f: F,
-    ) where
-        T: Value,
-        E: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
+    /// In the background, unless there is none (any more).
+    async fn write_behind(self, leader: Leader, write: Write) {
         let tasks = self.cache.shared.tasks.clone();
-        let Ok(runtime) = Handle::try_current() else { return };
-        if tasks.is_closed() {
-            return;
+        let write = async move { _ = self.write(&leader, write).await };
+        match Handle::try_current() {
+            Ok(runtime) if !tasks.is_closed() => drop(tasks.spawn_on(write, &runtime)),
+            Ok(_) | Err(_) => write.await,
         }
-        let left = until_then.label.left(self.cache.now());
-        let created_at = self.cache.creation_time(&settings);
-        leader.publish(hand(until_then, Why::Refreshing), || ());
-        let refresh = async move {
-            match timeout(left, f()).await {
-                Ok(Ok(value)) => {
-                    // Nothing of it is kept if the key was set or deleted meanwhile.
-                    let done: Result<T, E> =
-                        self.finish(leader, &settings, Lenient, value, created_at, true).await;
-                    drop(done);
-                }
-                Ok(Err(_)) | Err(_) => self.cache.outcome(Outcome::Error),
-            }
-        };
-        tasks.spawn_on(refresh, &runtime);
     }
 }
 
-/// Without the cache.
-async fn alone<T, E, F, Fut, M>(mode: M, f: F) -> Result<T, M::Error<E>>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-    M: Mode,
-{
-    match mode.hard_timeout() {
-        Some((limit, error)) => match timeout(limit, f()).await {
-            Ok(computed) => computed.map_err(|error| mode.compute(error)),
-            Err(_) => Err(error),
-        },
-        None => f().await.map_err(|error| mode.compute(error)),
-    }
+/// Whether the store has just answered, if only with something that cannot be read.
+pub(super) fn is_well(trouble: Option<&Error>) -> bool {
+    trouble.is_none_or(|error| matches!(error, Error::Unreadable(_)))
 }
 
 pub(super) fn hand_fresh<T: Value>(stored: &Arc<Stored<T>>) -> Published {
     hand(stored, Why::Fresh)
 }
 
-fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why) -> Published {
+pub(super) fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why) -> Published {
     Arc::new(Handed { stored: stored.clone(), why })
 }
 
 /// Hands a value to those who wait now, and to nobody later.
-fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why) {
+pub(super) fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why) {
     leader.publish(hand(stored, why), || ());
 }

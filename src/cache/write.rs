@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Shared, Value, call::Settings, tags::Tag, value::Stored};
+use super::{
+    Cache, Shared, Value,
+    call::Settings,
+    engine::is_well,
+    flight::SlotKey,
+    tags::Tag,
+    value::{Label, Stored},
+};
 use crate::{
     backend::Backend,
     encrypted::later,
@@ -16,19 +23,19 @@ const NEVER: u64 = u64::MAX;
 
 impl Cache {
     pub(super) async fn read<T: Value>(&self, key: &CacheKey, strict: bool) -> Result<Option<T>, Error> {
-        if let Some(stored) = self.hit::<T>(key) {
+        if let Some(stored) = self.hit::<T>(key.as_bytes()) {
             return Ok(Some(stored.value.clone()));
         }
-        let spot = self.spot(key);
-        let (found, trouble) = spot.find::<T>().await;
+        let (found, trouble) = self.spot(key).find::<T>().await;
         let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
-        if let Some(stored) = fresh {
-            self.outcome(Outcome::Hit);
-            return Ok(Some(stored.value.clone()));
-        }
-        match trouble {
-            Some(error) if strict || !matches!(error, Error::Unreadable(_)) => Err(error),
-            Some(_) | None => {
+        match (fresh, trouble) {
+            (_, Some(error)) if strict => Err(error),
+            (Some(stored), _) => {
+                self.outcome(Outcome::Hit);
+                Ok(Some(stored.value.clone()))
+            }
+            (None, Some(error)) if !is_well(Some(&error)) => Err(error),
+            (None, _) => {
                 self.outcome(Outcome::Miss);
                 Ok(None)
             }
@@ -43,8 +50,9 @@ impl Cache {
     ) -> Result<(), Error> {
         settings.check(self)?;
         let created_at = self.creation_time(settings);
-        let (label, write) = self.seal(key.as_bytes(), &value, settings, created_at)?;
+        let label = settings.label(created_at, &value)?;
         let stored = Arc::new(Stored { value, label });
+        let write = self.seal(key.as_bytes(), &stored)?;
         let spot = self.spot(key);
         let writing = spot.seat.write().await;
         self.forget(key);
@@ -72,10 +80,12 @@ impl Cache {
         Ok(in_memory || in_store)
     }
 
-    /// Removes the value from memory; tells whether there was one.
+    /// Removes the value from memory; tells whether there was one that could have been used.
     pub(super) fn forget(&self, key: &CacheKey) -> bool {
-        let key = super::flight::SlotKey { scope: self.scope, key: key.as_bytes().into() };
-        self.shared.tier.as_ref().is_some_and(|tier| tier.remove(&key))
+        let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
+        let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(&key));
+        removed
+            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
     }
 
     pub(super) async fn holds(&self, key: &CacheKey) -> Result<bool, Error> {
@@ -108,7 +118,7 @@ impl Cache {
     }
 
     /// A value that was found and returned: fresh or stale.
-    pub(super) fn outcome_of(&self, label: &super::value::Label) {
+    pub(super) fn outcome_of(&self, label: &Label) {
         let fresh = label.is_fresh(self.now());
         self.outcome(if fresh { Outcome::Hit } else { Outcome::Stale });
     }

@@ -77,7 +77,8 @@ impl Leader {
         })
     }
 
-    /// After `publish`: waits for the turn to write to the store. `None` if superseded meanwhile.
+    /// After `publish`: the turn to write to the store, or `None` if superseded. Where another write is under way, `None` comes
+    /// at its end, which supersedes this leader; until then its value is handed out.
     pub(crate) async fn write(&self) -> Option<WriteTurn> {
         WriteTurn::wait(&self.seat, self.number).await
     }
