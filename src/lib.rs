@@ -49,6 +49,9 @@ pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 #[cfg(feature = "l1")]
 pub use cache::L1;
 pub use cache::{Builder, Cache, Entry, Strict, Value};
+#[doc(hidden)] // for `#[cached]`
+pub use config::__default;
+pub use config::set_default;
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use encrypted::EncryptedBackend;
 pub use error::{

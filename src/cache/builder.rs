@@ -156,12 +156,7 @@ impl Builder {
     /// [`Error::Ttl`] for a ttl of zero, or above the [`longest`](Self::longest); [`SettingError::Share`] for a share
     /// outside 0 to 1; [`SettingError::InMemory`] for a cache with neither a store nor memory.
     pub fn build(self) -> Result<Cache, Error> {
-        let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
-        if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
-            return Err(SettingError::Share.into());
-        }
-        self.policy.label(self.clock.now(), false, Default::default())?;
-        self.policy.label(self.clock.now(), true, Default::default())?;
+        self.check()?;
         #[cfg(feature = "l1")]
         let tier =
             (self.entries > 0 && self.bytes > 0).then(|| Tier::new(self.entries, self.bytes, self.mode));
@@ -183,5 +178,15 @@ impl Builder {
         };
         let scope = self.store.as_ref().map_or([0; 16], EncryptedBackend::scope);
         Ok(Cache { shared: Arc::new(shared), store: self.store, scope })
+    }
+    /// Refuses a policy that no value could go by.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
+        if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(SettingError::Share.into());
+        }
+        self.policy.label(self.clock.now(), false, Default::default())?;
+        self.policy.label(self.clock.now(), true, Default::default())?;
+        Ok(())
     }
 }
