@@ -1,0 +1,106 @@
+//! What `Cache::stats` gives.
+
+use std::time::Duration;
+
+use super::BreakerState;
+use crate::crypto::KeyId;
+
+/// What a cache, with its clones and tenants, has done since it was built: the numbers of the feature `metrics`, without
+/// it. Only what has happened is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// `blindcache_requests_total` and `blindcache_call_duration_seconds`: keys asked for, by method and how it ended.
+    pub requests: Vec<Requests>,
+    /// `blindcache_unreadable_total`: entries and markers that could not be read, by
+    /// [`Unreadable::as_str`](crate::Unreadable::as_str).
+    pub unreadable: Vec<(&'static str, u64)>,
+    /// `blindcache_troubles_total`: calls on the store that failed, by
+    /// [`BackendErrorKind::as_str`](crate::BackendErrorKind::as_str), and what was refused: `key`, `value`, `tag`,
+    /// `ttl`, `random` and `setting`.
+    pub troubles: Vec<(&'static str, u64)>,
+    /// `blindcache_opened_total`: entries and markers that were opened, by the master key that they were sealed with.
+    /// When an old key stands still for as long as entries live, it is no longer needed. `None` is every key after the
+    /// first 64.
+    pub opened: Vec<(Option<KeyId>, u64)>,
+    /// `blindcache_waits_total`: calls that waited for another's computation.
+    pub waits: u64,
+    /// `blindcache_l1_entries`: how many entries are in memory now.
+    pub l1_entries: u64,
+    /// `blindcache_l1_bytes`: how many bytes these count for.
+    pub l1_bytes: u64,
+    /// How many keys are being read, computed or written now.
+    pub in_flight: u64,
+    /// `blindcache_breaker_state`: what the circuit breaker in front of the store does, if there is one.
+    pub breaker: Option<BreakerState>,
+}
+
+/// Requests of one method of [`Cache`](crate::Cache) that ended in one way. A batch makes one for each of its keys.
+///
+/// | outcome | |
+/// |---|---|
+/// | `l1_hit` | found in memory |
+/// | `hit` | found in the store, or in memory by a second look; of `delete`: there was one |
+/// | `stale` | found past its ttl, and used |
+/// | `waited` | got from another call that computed it |
+/// | `miss` | not found |
+/// | `done` | written, or invalidated |
+/// | `computed` | computed by the caller's function |
+/// | `error` | the function failed and nothing stood in for it, or the cache did and the caller was told |
+/// | `dropped` | the future was dropped before its end |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Requests {
+    /// The method's name, or `background_refresh` for what `get_or_refresh` leaves behind.
+    pub operation: &'static str,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Whether the method asks for values.
+    pub(super) reads: bool,
+    /// For how many keys.
+    pub count: u64,
+    /// How many calls went beyond memory. A batch is here under the outcome that stands last in the table above.
+    pub timed: u64,
+    /// How long these took together.
+    pub time: Duration,
+}
+
+impl Stats {
+    /// Values found in memory.
+    pub fn l1_hits(&self) -> u64 {
+        self.values("l1_hit")
+    }
+
+    /// Values found in the store.
+    pub fn hits(&self) -> u64 {
+        self.values("hit")
+    }
+
+    /// Values used past their ttl.
+    pub fn stale(&self) -> u64 {
+        self.values("stale")
+    }
+
+    /// Values that were not found, and not computed.
+    pub fn misses(&self) -> u64 {
+        self.values("miss")
+    }
+
+    /// Values computed by the callers' functions, in the background too.
+    pub fn computed(&self) -> u64 {
+        self.sum(|requests| requests.outcome == "computed")
+    }
+
+    /// Requests of this method that ended so.
+    pub fn count(&self, operation: &str, outcome: &str) -> u64 {
+        self.sum(|requests| requests.operation == operation && requests.outcome == outcome)
+    }
+
+    fn values(&self, outcome: &str) -> u64 {
+        self.sum(|requests| requests.reads && requests.outcome == outcome)
+    }
+
+    fn sum(&self, of: impl Fn(&Requests) -> bool) -> u64 {
+        self.requests.iter().filter(|requests| of(requests)).map(|requests| requests.count).sum()
+    }
+}
