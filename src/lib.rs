@@ -59,8 +59,8 @@ pub use error::{
     SettingError, Unreadable, ValueError,
 };
 pub use key::{CacheKey, Key};
-pub use layer::{BackendExt, Breaker, BreakerState, Limit, Resilient, Retry, Timeout};
-pub use metrics::Stats;
+pub use layer::{BackendExt, Breaker, Limit, Resilient, Retry, Timeout};
+pub use metrics::{BreakerState, Requests, Stats};
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

@@ -20,3 +20,10 @@ pub(super) use leader::{Leader, Turn};
 pub(super) use slot::Published;
 pub(super) use table::{Seat, SlotKey, Slots};
 pub(super) use write::{WriteTurn, Writing};
+
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod schedules;
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::BreakerState;
-use crate::error::BackendErrorKind;
+use crate::{
+    error::BackendErrorKind,
+    metrics::{self, BreakerState},
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -31,6 +33,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(super) struct Circuit {
     settings: Settings,
+    /// Of the store, for metrics.
+    name: &'static str,
     state: Mutex<State>,
 }
 
@@ -86,8 +90,8 @@ pub(super) struct Pass<'a> {
 }
 
 impl Circuit {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, state: Mutex::default() }
+    pub(super) fn new(settings: Settings, name: &'static str) -> Self {
+        Self { settings, name, state: Mutex::default() }
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 pub use self::{
-    breaker::{Breaker, BreakerState},
+    breaker::Breaker,
     limit::Limit,
     retry::Retry,
     timeout::Timeout,

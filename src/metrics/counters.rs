@@ -139,17 +139,21 @@ impl Counters {
         in_flight: u64,
         breaker: Option<BreakerState>,
     ) -> Stats {
+        let sum = |counts: &[(_, u64)]| counts.iter().map(|(_, count)| count).sum();
+        let (unreadable, troubles) = (self.unreadable.counts(), self.troubles.counts());
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
-            requests: self.requests().collect(),
-            unreadable: self.unreadable.counts(),
-            troubles: self.troubles.counts(),
+            unreadable: sum(&unreadable),
+            unreadable_by_reason: unreadable,
+            troubles: sum(&troubles),
+            troubles_by_reason: troubles,
             opened: opened.iter().map(|(key, (count, _))| (*key, count.load(Relaxed))).collect(),
             waits: self.waits.0.load(Relaxed),
             l1_entries,
             l1_bytes,
             in_flight,
             breaker,
+            ..Stats::of(self.requests().collect())
         }
     }
 

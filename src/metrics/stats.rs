@@ -6,24 +6,41 @@ use super::BreakerState;
 use crate::crypto::KeyId;
 
 /// What a cache, with its clones and tenants, has done since it was built: the numbers of the feature `metrics`, without
-/// it. Only what has happened is listed.
+/// it. The lists have what has happened, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// `blindcache_requests_total` and `blindcache_call_duration_seconds`: keys asked for, by method and how it ended.
+    /// The next seven are sums of these.
     pub requests: Vec<Requests>,
-    /// `blindcache_unreadable_total`: entries and markers that could not be read, by
-    /// [`Unreadable::as_str`](crate::Unreadable::as_str).
-    pub unreadable: Vec<(&'static str, u64)>,
-    /// `blindcache_troubles_total`: calls on the store that failed, by
-    /// [`BackendErrorKind::as_str`](crate::BackendErrorKind::as_str), and what was refused: `key`, `value`, `tag`,
-    /// `ttl`, `random` and `setting`.
-    pub troubles: Vec<(&'static str, u64)>,
+    /// Values found in memory.
+    pub l1_hits: u64,
+    /// Values found in the store.
+    pub hits: u64,
+    /// Values used past their ttl.
+    pub stale: u64,
+    /// Values got from another call that computed them.
+    pub waited: u64,
+    /// Values that were not found, and not computed.
+    pub misses: u64,
+    /// Values computed by the callers' functions, in the background too.
+    pub computed: u64,
+    /// Requests that ended in an error.
+    pub errors: u64,
+    /// Entries and markers that could not be read.
+    pub unreadable: u64,
+    /// `blindcache_unreadable_total`: the same by [`Unreadable::as_str`](crate::Unreadable::as_str).
+    pub unreadable_by_reason: Vec<(&'static str, u64)>,
+    /// Other trouble: calls on the store that failed; keys, values, tags and ttls that were refused.
+    pub troubles: u64,
+    /// `blindcache_troubles_total`: the same by [`BackendErrorKind::as_str`](crate::BackendErrorKind::as_str), or `key`,
+    /// `value`, `tag`, `ttl`, `random`, `setting`.
+    pub troubles_by_reason: Vec<(&'static str, u64)>,
     /// `blindcache_opened_total`: entries and markers that were opened, by the master key that they were sealed with.
     /// When an old key stands still for as long as entries live, it is no longer needed. `None` is every key after the
     /// first 64.
     pub opened: Vec<(Option<KeyId>, u64)>,
-    /// `blindcache_waits_total`: calls that waited for another's computation.
+    /// `blindcache_waits_total`: calls that waited for another's computation, whatever came of it.
     pub waits: u64,
     /// `blindcache_l1_entries`: how many entries are in memory now.
     pub l1_entries: u64,
@@ -66,41 +83,31 @@ pub struct Requests {
 }
 
 impl Stats {
-    /// Values found in memory.
-    pub fn l1_hits(&self) -> u64 {
-        self.values("l1_hit")
+    /// The sums over the requests; the rest is empty.
+    pub(super) fn of(requests: Vec<Requests>) -> Self {
+        let sum = |outcome, of: fn(&Requests) -> bool| {
+            let chosen = requests.iter().filter(|requests| requests.outcome == outcome && of(requests));
+            chosen.map(|requests| requests.count).sum()
+        };
+        let values = |outcome| sum(outcome, |requests| requests.reads);
+        let all = |outcome| sum(outcome, |_| true);
+        Self {
+            l1_hits: values("l1_hit"),
+            hits: values("hit"),
+            stale: values("stale"),
+            waited: values("waited"),
+            misses: values("miss"),
+            computed: all("computed"),
+            errors: all("error"),
+            requests,
+            ..Self::default()
+        }
     }
 
-    /// Values found in the store.
-    pub fn hits(&self) -> u64 {
-        self.values("hit")
-    }
-
-    /// Values used past their ttl.
-    pub fn stale(&self) -> u64 {
-        self.values("stale")
-    }
-
-    /// Values that were not found, and not computed.
-    pub fn misses(&self) -> u64 {
-        self.values("miss")
-    }
-
-    /// Values computed by the callers' functions, in the background too.
-    pub fn computed(&self) -> u64 {
-        self.sum(|requests| requests.outcome == "computed")
-    }
-
-    /// Requests of this method that ended so.
+    /// How many requests of this method ended so.
     pub fn count(&self, operation: &str, outcome: &str) -> u64 {
-        self.sum(|requests| requests.operation == operation && requests.outcome == outcome)
-    }
-
-    fn values(&self, outcome: &str) -> u64 {
-        self.sum(|requests| requests.reads && requests.outcome == outcome)
-    }
-
-    fn sum(&self, of: impl Fn(&Requests) -> bool) -> u64 {
-        self.requests.iter().filter(|requests| of(requests)).map(|requests| requests.count).sum()
+        let mut requests = self.requests.iter();
+        let found = requests.find(|requests| (requests.operation, requests.outcome) == (operation, outcome));
+        found.map_or(0, |requests| requests.count)
     }
 }

@@ -6,11 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{
-    slot::{Pen, Published},
-    table::Seat,
-    write::WriteTurn,
-};
+use super::{slot::Published, table::Seat, write::WriteTurn};
 
 /// What a call that waited may do now.
 pub(crate) enum Turn<V> {
@@ -19,31 +15,30 @@ pub(crate) enum Turn<V> {
 }
 
 impl Seat {
-    /// Waits until this call may lead, or a leader has published a value that is `usable`.
+    /// Waits until this call may lead, or the leader has published a value that is `usable`: a value that is not is waited
+    /// out, until its leader is done.
     pub(crate) async fn lead_or<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
-        let mut waiter = Waiter { seat: self, number: None, rejected: None };
+        let mut waiter = Waiter { seat: self, number: None, refused: None };
         loop {
             match poll_fn(|cx| waiter.poll(cx)).await {
                 Offer::Lead(leader) => return Turn::Lead(leader),
-                Offer::Value(by, value) => match usable(&value) {
+                Offer::Value(leader, value) => match usable(&value) {
                     Some(value) => return Turn::Value(value),
-                    None => waiter.rejected = Some(by),
+                    None => waiter.refused = leader,
                 },
             }
         }
     }
 
-    /// Leads, unless another leads or has published and not finished.
+    /// Leads, unless another does, or has published and is not done.
     pub(crate) fn try_lead(&self) -> Option<Leader> {
-        let id = self
-            .slot
-            .change(|state, _| (state.leader.is_none() && state.published.is_none()).then(|| state.lead()))?;
-        Some(Leader { seat: self.beside(), id })
+        let number = self.slot.change(|state, _| state.lead())?;
+        Some(Leader { seat: self.beside(), number })
     }
 
-    /// Waits until the one who leads now has written, failed or been superseded. Then another can lead already.
+    /// Waits until the leader of this moment has written or failed, or is superseded. Then another can lead already.
     pub(crate) async fn other_is_done(&self) {
-        let mut bystander = Bystander { seat: self, number: None };
+        let mut bystander = Bystander { seat: self, other: None, number: None };
         poll_fn(|cx| bystander.poll(cx)).await;
     }
 
@@ -53,48 +48,46 @@ impl Seat {
     }
 }
 
-/// The one who computes for a key. Dropped before it publishes, it leaves the lead to the next who waits; after that, what it
-/// published is no longer handed out.
+/// The one who computes for a key. Dropped, it leaves the lead to the next who waits, and what it published is no longer
+/// handed out.
 pub(crate) struct Leader {
     seat: Seat,
-    id: u64,
+    number: u64,
 }
 
 impl Leader {
     /// Whether no set or delete has superseded this leader.
     pub(crate) fn is_current(&self) -> bool {
-        self.seat.slot.change(|state, _| state.is_current(self.id))
+        self.seat.slot.change(|state, _| state.leader == Some(self.number))
     }
 
-    /// Hands the value, once, to all who wait and to those who come until this leader is dropped, and runs `then` under the
-    /// lock, unless superseded: whether it was current. `then` must not come back here. It is left out while a set or
-    /// delete is under way, since that may already have reached the store.
+    /// Hands the value to all who wait and to those who come until this leader is dropped, and runs `then` under the lock,
+    /// unless superseded; tells whether it was current. While a set or delete is under way `then` is left out, since what it
+    /// puts into L1 could be older than what is in the store by now. `then` must not come back to this slot.
     pub(crate) fn publish(&mut self, value: Published, then: impl FnOnce()) -> bool {
         self.seat.slot.change(|state, after| {
-            if state.leader != Some(self.id) {
+            if state.leader != Some(self.number) {
                 return false;
             }
-            if !matches!(state.writing, Some(Pen::Writer(_))) {
+            if state.pen.is_none() {
                 then();
             }
-            state.publish(self.id, value, after);
+            state.publish(value, after);
             true
         })
     }
 
     /// After `publish`: waits for the turn to write to the store. `None` if superseded meanwhile.
     pub(crate) async fn write(&self) -> Option<WriteTurn> {
-        WriteTurn::wait(&self.seat, self.id).await
+        WriteTurn::wait(&self.seat, self.number).await
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
         self.seat.slot.change(|state, after| {
-            if state.leader == Some(self.id) {
-                state.depose(after);
-            } else if state.has_published(self.id) {
-                state.retract(after);
+            if state.leader == Some(self.number) {
+                state.supersede(after);
             }
         });
     }
@@ -102,40 +95,34 @@ impl Drop for Leader {
 
 enum Offer {
     Lead(Leader),
-    Value(u64, Published),
+    Value(Option<u64>, Published),
 }
 
-/// One who waits. It gets nothing while it does not run, so that whoever runs first may lead.
+/// One who waits. It is given nothing before it runs, so that whoever runs first can lead.
 struct Waiter<'a> {
     seat: &'a Seat,
     number: Option<u64>,
-    rejected: Option<u64>,
+    /// The leader whose value was not usable.
+    refused: Option<u64>,
 }
 
 impl Waiter<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Offer> {
         let waker = cx.waker().clone();
-        let lead = self.seat.slot.change(|state, after| {
-            if let Some(published) = &state.published
-                && self.rejected != Some(published.by)
-            {
-                return Poll::Ready(Err((published.by, published.value.clone())));
+        self.seat.slot.change(|state, after| {
+            if let Some(number) = state.lead() {
+                return Poll::Ready(Offer::Lead(Leader { seat: self.seat.beside(), number }));
             }
-            if state.leader.is_none() {
-                return Poll::Ready(Ok(state.lead()));
+            if let Some(value) = &state.published
+                && state.leader != self.refused
+            {
+                return Poll::Ready(Offer::Value(state.leader, value.clone()));
             }
             let number = *self.number.get_or_insert_with(|| state.number());
             state.waiters.park(number, waker, after);
+            self.seat.waited.store(true, Relaxed);
             Poll::Pending
-        });
-        match lead {
-            Poll::Ready(Ok(id)) => Poll::Ready(Offer::Lead(Leader { seat: self.seat.beside(), id })),
-            Poll::Ready(Err((by, value))) => Poll::Ready(Offer::Value(by, value)),
-            Poll::Pending => {
-                self.seat.waited.store(true, Relaxed);
-                Poll::Pending
-            }
-        }
+        })
     }
 }
 
@@ -147,9 +134,10 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// One who waits until a leader is done.
+/// One who waits until another is done.
 struct Bystander<'a> {
     seat: &'a Seat,
+    other: Option<u64>,
     number: Option<u64>,
 }
 
@@ -157,9 +145,8 @@ impl Bystander<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         self.seat.slot.change(|state, after| {
-            let idle = state.leader.is_none() && state.published.is_none();
-            let woken = self.number.is_some_and(|number| !state.bystanders.holds(number));
-            if idle || woken {
+            let Some(leader) = state.leader else { return Poll::Ready(()) };
+            if *self.other.get_or_insert(leader) != leader {
                 return Poll::Ready(());
             }
             let number = *self.number.get_or_insert_with(|| state.number());

@@ -39,46 +39,34 @@ impl Slot {
     }
 }
 
-/// What happens once the lock is free: foreign code that could come back to this slot.
+/// What waits until the lock is free: foreign code, which could come back to this slot.
 #[derive(Default)]
 pub(super) struct After {
     woken: Vec<Waker>,
-    pub(super) unparked: Option<Waker>,
-    discarded: Option<Publication>,
+    replaced: Option<Waker>,
+    retracted: Option<Published>,
 }
 
-/// Numbers come from one counter: of leaders, of those who wait or write, and of versions.
+/// Numbers are given once: to leaders, to those who wait, to turns to write and to versions.
 #[derive(Default)]
 pub(super) struct State {
     numbers: u64,
-    /// Changes with each write to the key, and before and after it.
+    /// Changes with every publication, and with every write at its beginning and its end.
     pub(super) version: u64,
-    /// Who computes.
+    /// Who computes, or has published and is not done.
     pub(super) leader: Option<u64>,
-    /// What a leader handed out, until that leader is dropped.
-    pub(super) published: Option<Publication>,
-    /// Who writes to the store.
-    pub(super) writing: Option<Pen>,
+    /// What the leader hands out.
+    pub(super) published: Option<Published>,
+    /// Whose turn it is to write.
+    pub(super) pen: Option<u64>,
     /// Wait for a published value, or to lead.
     pub(super) waiters: Line,
-    /// Wait until a leader is done.
+    /// Wait until the leader is done.
     pub(super) bystanders: Line,
-    /// Set or delete, and wait for the turn to write, first come first served.
+    /// Sets and deletes that wait for the pen. It is given to the first.
     pub(super) writers: Line,
-    /// Published, and wait for the turn to write: after all `writers`, each of which supersedes them.
+    /// Leaders that wait for the pen. They take it where no set or delete wants it, each of which would supersede them.
     pub(super) publishers: Line,
-}
-
-pub(super) struct Publication {
-    pub(super) by: u64,
-    pub(super) value: Published,
-}
-
-/// The turn to write.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pen {
-    Leader(u64),
-    Writer(u64),
 }
 
 impl State {
@@ -87,71 +75,60 @@ impl State {
         self.numbers
     }
 
-    pub(super) fn is_current(&self, leader: u64) -> bool {
-        self.leader == Some(leader) || self.has_published(leader)
+    pub(super) fn lead(&mut self) -> Option<u64> {
+        if self.leader.is_some() {
+            return None;
+        }
+        self.leader = Some(self.number());
+        self.leader
     }
 
-    pub(super) fn has_published(&self, leader: u64) -> bool {
-        self.published.as_ref().is_some_and(|published| published.by == leader)
-    }
-
-    pub(super) fn lead(&mut self) -> u64 {
-        let leader = self.number();
-        self.leader = Some(leader);
-        leader
-    }
-
-    /// A read that began before this puts nothing into L1.
-    pub(super) fn touch(&mut self) {
-        self.version = self.number();
-    }
-
-    /// Whether a read that ends now may be put into L1: between a publication and the end of its write, and during a set or
-    /// delete, the store can still give what was there before.
-    pub(super) fn is_still(&self, version: u64) -> bool {
-        self.version == version && self.writing.is_none() && self.published.is_none()
-    }
-
-    pub(super) fn publish(&mut self, by: u64, value: Published, after: &mut After) {
-        self.leader = None;
-        self.retract(after);
-        self.published = Some(Publication { by, value });
+    /// Hands a value of the leader to all who wait.
+    pub(super) fn publish(&mut self, value: Published, after: &mut After) {
+        self.touch();
+        after.retracted = self.published.replace(value);
         self.waiters.rouse_all(after);
     }
 
-    /// The published value is no longer handed out, and its leader no longer current.
-    pub(super) fn retract(&mut self, after: &mut After) {
+    /// The leader is done, or every leader and every read that began before this comes too late.
+    pub(super) fn supersede(&mut self, after: &mut After) {
         self.touch();
-        after.discarded = self.published.take();
+        self.leader = None;
+        after.retracted = self.published.take();
         self.bystanders.rouse_all(after);
         self.publishers.rouse_all(after);
     }
 
-    /// The leader that computes is no longer current.
-    pub(super) fn depose(&mut self, after: &mut After) {
-        self.leader = None;
-        self.bystanders.rouse_all(after);
+    /// What is read from the store before this may be older than what is there after it.
+    pub(super) fn touch(&mut self) {
+        self.version = self.number();
     }
 
-    /// Every leader and every read that began before this comes too late.
-    pub(super) fn supersede(&mut self, after: &mut After) {
-        self.depose(after);
-        self.retract(after);
+    /// Whether what was read from the store since `version` can be put into L1. While somebody writes, or is about to, it
+    /// cannot: the end of the write would come too late to take it out again.
+    pub(super) fn is_still(&self, version: u64) -> bool {
+        self.version == version && self.pen.is_none() && self.published.is_none()
     }
 
-    /// Wakes whom the state lets go on, and gives the turn to write to the first who waits for it.
+    /// Takes the pen, unless somebody has it or a set or delete waits for it.
+    pub(super) fn take_pen(&mut self) -> Option<u64> {
+        if self.pen.is_some() || !self.writers.is_empty() {
+            return None;
+        }
+        self.pen = Some(self.number());
+        self.pen
+    }
+
+    /// Whom the state lets go on.
     fn rouse(&mut self, after: &mut After) {
         if self.leader.is_none() {
             self.waiters.rouse_first(after);
         }
-        if self.writing.is_none() {
-            match self.writers.0.pop_first() {
-                Some((writer, waker)) => {
-                    self.writing = Some(Pen::Writer(writer));
-                    after.woken.extend(waker);
-                }
-                None => self.publishers.rouse_all(after),
-            }
+        if self.pen.is_none() {
+            self.pen = self.writers.call_first(after);
+        }
+        if self.pen.is_none() {
+            self.publishers.rouse_all(after);
         }
     }
 }
@@ -165,19 +142,15 @@ impl Line {
         self.0.is_empty()
     }
 
-    pub(super) fn holds(&self, number: u64) -> bool {
-        self.0.contains_key(&number)
-    }
-
     pub(super) fn park(&mut self, number: u64, waker: Waker, after: &mut After) {
-        after.unparked = self.0.insert(number, Some(waker)).flatten();
+        after.replaced = self.0.insert(number, Some(waker)).flatten();
     }
 
     pub(super) fn leave(&mut self, number: u64, after: &mut After) {
-        after.unparked = self.0.remove(&number).flatten();
+        after.replaced = self.0.remove(&number).flatten();
     }
 
-    /// The first keeps its place until it has run: dropped instead, it makes way and the next is woken.
+    /// The first stays in line until it runs: dropped before that, it leaves, and the next is woken.
     fn rouse_first(&mut self, after: &mut After) {
         if let Some(mut first) = self.0.first_entry() {
             after.woken.extend(first.get_mut().take());
@@ -186,6 +159,13 @@ impl Line {
 
     fn rouse_all(&mut self, after: &mut After) {
         after.woken.extend(std::mem::take(&mut self.0).into_values().flatten());
+    }
+
+    /// The first leaves the line and goes on under its number.
+    fn call_first(&mut self, after: &mut After) -> Option<u64> {
+        let (number, waker) = self.0.pop_first()?;
+        after.woken.extend(waker);
+        Some(number)
     }
 }
 

@@ -5,33 +5,33 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{slot::Pen, table::Seat};
+use super::table::Seat;
 
 impl Seat {
-    /// For set and delete: supersedes every leader and every read that began before, and waits for the turn to write.
+    /// For set and delete: supersedes every leader and every read that began before, and waits for the pen.
     pub(crate) async fn write(&self) -> Writing {
         let mut writer = Writer { seat: self, number: None };
         poll_fn(|cx| writer.poll(cx)).await
     }
 }
 
-/// A set or delete under way. At its end it supersedes once more what began meanwhile, whether it is finished or dropped.
+/// A set or delete under way. At its end, finished or dropped, it supersedes what began meanwhile.
 pub(crate) struct Writing {
     seat: Seat,
-    pen: Pen,
+    pen: u64,
 }
 
 impl Writing {
-    /// Runs `then` under the lock, together with the second superseding. `then` must not come back here.
+    /// Runs `then` under the lock, together with the second superseding. `then` must not come back to this slot.
     pub(crate) fn finish(self, then: impl FnOnce()) {
         self.end(then);
     }
 
     fn end(&self, then: impl FnOnce()) {
         self.seat.slot.change(|state, after| {
-            if state.writing == Some(self.pen) {
+            if state.pen == Some(self.pen) {
                 then();
-                state.writing = None;
+                state.pen = None;
                 state.supersede(after);
             }
         });
@@ -47,7 +47,8 @@ impl Drop for Writing {
 /// A leader's turn to write: while it lives, sets and deletes of the key wait.
 pub(crate) struct WriteTurn {
     seat: Seat,
-    pen: Pen,
+    leader: u64,
+    pen: u64,
 }
 
 impl WriteTurn {
@@ -59,16 +60,22 @@ impl WriteTurn {
 
 impl Drop for WriteTurn {
     fn drop(&mut self) {
-        self.seat.slot.change(|state, _| {
-            if state.writing == Some(self.pen) {
-                state.writing = None;
+        self.seat.slot.change(|state, after| {
+            if state.pen != Some(self.pen) {
+                return;
+            }
+            state.pen = None;
+            if state.leader == Some(self.leader) {
                 state.touch();
+            } else {
+                // Who leads since then can have read what was in the store before this write.
+                state.supersede(after);
             }
         });
     }
 }
 
-/// A set or delete that waits for its turn, which is given to it, so that writes keep the order of their arrival.
+/// A set or delete that waits. The pen is given to it before it runs, so that writes keep the order of their arrival.
 struct Writer<'a> {
     seat: &'a Seat,
     number: Option<u64>,
@@ -77,45 +84,37 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Writing> {
         let waker = cx.waker().clone();
-        let turn = self.seat.slot.change(|state, after| {
+        self.seat.slot.change(|state, after| {
             let number = match self.number {
                 Some(number) => number,
                 None => {
                     state.supersede(after);
-                    let number = *self.number.insert(state.number());
-                    if state.writing.is_none() && state.writers.is_empty() {
-                        state.writing = Some(Pen::Writer(number));
-                    }
-                    number
+                    *self.number.insert(state.take_pen().unwrap_or_else(|| state.number()))
                 }
             };
-            if state.writing == Some(Pen::Writer(number)) {
-                return Poll::Ready(number);
+            if state.pen == Some(number) {
+                self.number = None;
+                return Poll::Ready(Writing { seat: self.seat.beside(), pen: number });
             }
             state.writers.park(number, waker, after);
             Poll::Pending
-        });
-        turn.map(|number| {
-            self.number = None;
-            Writing { seat: self.seat.beside(), pen: Pen::Writer(number) }
         })
     }
 }
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.seat.slot.change(|state, after| {
-                state.writers.leave(number, after);
-                if state.writing == Some(Pen::Writer(number)) {
-                    state.writing = None;
-                }
-            });
-        }
+        let Some(number) = self.number else { return };
+        self.seat.slot.change(|state, after| {
+            state.writers.leave(number, after);
+            if state.pen == Some(number) {
+                state.pen = None;
+            }
+        });
     }
 }
 
-/// A leader that has published and waits for its turn.
+/// A leader that waits. It takes the pen when it runs, unless it is superseded by then.
 struct Publisher<'a> {
     seat: &'a Seat,
     leader: u64,
@@ -125,20 +124,17 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<WriteTurn>> {
         let waker = cx.waker().clone();
-        let turn = self.seat.slot.change(|state, after| {
-            if !state.has_published(self.leader) {
+        self.seat.slot.change(|state, after| {
+            if state.leader != Some(self.leader) {
                 return Poll::Ready(None);
             }
-            if state.writing.is_none() && state.writers.is_empty() {
-                let pen = Pen::Leader(state.number());
-                state.writing = Some(pen);
-                return Poll::Ready(Some(pen));
+            if let Some(pen) = state.take_pen() {
+                return Poll::Ready(Some(WriteTurn { seat: self.seat.beside(), leader: self.leader, pen }));
             }
             let number = *self.number.get_or_insert_with(|| state.number());
             state.publishers.park(number, waker, after);
             Poll::Pending
-        });
-        turn.map(|pen| Some(WriteTurn { seat: self.seat.beside(), pen: pen? }))
+        })
     }
 }
 

@@ -1,0 +1,19 @@
+//! What `Cache` promises. Waits are tokio's paused time, wall time is a clock set by hand.
+#![cfg(feature = "l1")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers, which clippy does not take for tests
+
+mod absence;
+mod basics;
+mod batch;
+mod batch_flight;
+mod dropped;
+mod flight;
+mod freshness;
+mod memory;
+mod refresh;
+mod store;
+mod strict;
+mod tags;
+mod tenants;
+mod trouble;
+mod untrusted;
