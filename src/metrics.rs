@@ -31,7 +31,7 @@ pub(crate) use self::{
     counters::Counters,
     emit::breaker,
     label::{Operation, Outcome},
-    span::background_failed,
+    span::{background_failed, no_default},
 };
 pub use self::{
     label::BreakerState,

@@ -14,7 +14,7 @@ use crate::{
     crypto::StoreKey,
     error::Error,
     key::{CacheKey, Key},
-    metrics::Outcome,
+    metrics::{Call, Operation, Outcome},
 };
 
 /// One key of a batch, once it has a place to wait or to lead.
@@ -47,12 +47,8 @@ impl Cache {
     ) -> impl Future<Output = Result<Vec<Option<T>>, Error>> {
         let keys = canonical(keys);
         async move {
-            let keys = keys?;
-            let (found, trouble) = self.find_many::<T>(&keys).await;
-            match trouble {
-                Some(error) if !matches!(error, Error::Unreadable(_)) => Err(error),
-                Some(_) | None => Ok(found.iter().map(|found| self.fresh(found.as_ref())).collect()),
-            }
+            let call = self.call(Operation::GetMany);
+            call.watch(self.read_many(&call, keys)).await
         }
     }
 
@@ -77,7 +73,10 @@ impl Cache {
     ) -> impl Future<Output = Result<(), Error>> {
         let items: Result<Vec<(CacheKey, T)>, Error> =
             items.into_iter().map(|(key, value)| Ok((key.to_cache_key()?, value))).collect();
-        async move { self.write_many(items?).await }
+        async move {
+            let call = self.call(Operation::SetMany);
+            call.watch(self.write_many(&call, items)).await
+        }
     }
 
     /// [`delete`](Self::delete) for each key, in order, in one round trip. After an error some may have been removed.
@@ -100,7 +99,10 @@ impl Cache {
         keys: impl IntoIterator<Item = impl Key>,
     ) -> impl Future<Output = Result<Vec<bool>, Error>> {
         let keys = canonical(keys);
-        async move { self.remove_many(&keys?).await }
+        async move {
+            let call = self.call(Operation::DeleteMany);
+            call.watch(self.remove_many(&call, keys)).await
+        }
     }
 
     /// The values under these keys, in order: from memory, from the store in one round trip, and the missing ones from
@@ -137,21 +139,43 @@ impl Cache {
         Fut: Future<Output = Result<I, E>>,
         I: IntoIterator<Item = (K, T)>,
     {
+        let call = self.call(Operation::GetOrComputeMany);
+        call.watch(self.compute_many(&call, keys, f)).await
+    }
+
+    async fn compute_many<K, T, E, F, Fut, I>(
+        &self,
+        call: &Call<'_>,
+        keys: impl IntoIterator<Item = K>,
+        f: F,
+    ) -> Result<Vec<Option<T>>, E>
+    where
+        K: Key + Clone,
+        T: Value,
+        F: FnOnce(Vec<K>) -> Fut,
+        Fut: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+    {
         let settings = Entry::new(self, ()).into_settings();
         let keys: Vec<(K, Option<CacheKey>)> = keys.into_iter().map(|key| self.named(key)).collect();
         let unique = first_of_each(&keys);
+        call.keys(unique.len());
         let mut values: Vec<Option<T>> = keys.iter().map(|_| None).collect();
         for at in &unique {
-            if let Some(stored) = keys[*at].1.as_ref().and_then(|key| self.hit::<T>(key)) {
+            if let Some(stored) = keys[*at].1.as_ref().and_then(|key| self.hit::<T>(call, key)) {
                 values[*at] = Some(stored.value.clone());
             }
         }
         let members = unique.iter().filter(|at| values[**at].is_none());
-        let members = members.filter_map(|at| Some((*at, self.spot(keys[*at].1.as_ref()?))));
+        let members = members.filter_map(|at| Some((*at, self.spot_at(keys[*at].1.as_ref()?))));
         let mut members: Vec<Member> = members.map(|(at, spot)| Member { at, spot, leader: None }).collect();
+        if values.iter().any(Option::is_none) {
+            call.beyond(|| None::<StoreKey>);
+        }
         // Before this call leads anything: nobody waits for it while it waits.
         for member in &members {
             member.spot.seat.other_is_done().await;
+            member.spot.note_wait();
         }
         for member in &mut members {
             member.leader = member.spot.seat.try_lead();
@@ -161,7 +185,7 @@ impl Cache {
         let created_at = self.creation_time(&settings);
         for (member, stored) in members.iter_mut().zip(found) {
             let Some(stored) = stored.filter(|stored| stored.label.is_fresh(self.now())) else { continue };
-            self.outcome(Outcome::Hit);
+            call.outcome(Outcome::Hit);
             values[member.at] = Some(stored.value.clone());
             if let Some(mut leader) = member.leader.take() {
                 leader.publish(hand_fresh(&stored), || ());
@@ -172,7 +196,7 @@ impl Cache {
             unique.iter().filter(|at| values[**at].is_none()).map(|at| keys[*at].0.clone()).collect();
         if !missing.is_empty() {
             let computed = f(missing).await?;
-            self.take_in(computed, &keys, &unique, members, &settings, created_at, &mut values).await;
+            self.take_in(call, computed, &keys, &unique, members, &settings, created_at, &mut values).await;
         }
         for at in 0..keys.len() {
             if values[at].is_none() {
@@ -183,10 +207,32 @@ impl Cache {
         Ok(values)
     }
 
-    fn fresh<T: Value>(&self, found: Option<&Arc<Stored<T>>>) -> Option<T> {
-        let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
-        self.outcome(if fresh.is_some() { Outcome::Hit } else { Outcome::Miss });
-        fresh.map(|stored| stored.value.clone())
+    async fn read_many<T: Value>(
+        &self,
+        call: &Call<'_>,
+        keys: Result<Vec<CacheKey>, Error>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let keys = keys?;
+        call.keys(keys.len());
+        let mut found: Vec<Option<Arc<Stored<T>>>> =
+            keys.iter().map(|key| self.hit::<T>(call, key)).collect();
+        let missing: Vec<(usize, Spot)> = (0..keys.len())
+            .filter(|at| found[*at].is_none())
+            .map(|at| (at, self.spot_at(&keys[at])))
+            .collect();
+        if !missing.is_empty() {
+            call.beyond(|| None::<StoreKey>);
+            let spots: Vec<&Spot> = missing.iter().map(|(_, spot)| spot).collect();
+            let (loaded, trouble) = self.load::<T>(&spots).await;
+            if let Some(error) = trouble.filter(|error| !matches!(error, Error::Unreadable(_))) {
+                return Err(error);
+            }
+            for ((at, _), stored) in missing.iter().zip(loaded) {
+                found[*at] = stored.filter(|stored| stored.label.is_fresh(self.now()));
+                call.found(found[*at].is_some());
+            }
+        }
+        Ok(found.into_iter().map(|stored| Some(stored?.value.clone())).collect())
     }
 
     /// A key with its canonical form, if it has one; a key without is computed each time.
@@ -195,21 +241,13 @@ impl Cache {
         (key, name.ok())
     }
 
-    async fn find_many<T: Value>(&self, keys: &[CacheKey]) -> (Vec<Option<Arc<Stored<T>>>>, Option<Error>) {
-        let mut found: Vec<Option<Arc<Stored<T>>>> = keys.iter().map(|key| self.hit::<T>(key)).collect();
-        let spots: Vec<(usize, Spot)> =
-            (0..keys.len()).filter(|at| found[*at].is_none()).map(|at| (at, self.spot(&keys[at]))).collect();
-        if spots.is_empty() {
-            return (found, None);
-        }
-        let (loaded, trouble) = self.load::<T>(&spots.iter().map(|(_, spot)| spot).collect::<Vec<_>>()).await;
-        for ((at, _), stored) in spots.iter().zip(loaded) {
-            found[*at] = stored;
-        }
-        (found, trouble)
-    }
-
-    async fn write_many<T: Value>(&self, items: Vec<(CacheKey, T)>) -> Result<(), Error> {
+    async fn write_many<T: Value>(
+        &self,
+        call: &Call<'_>,
+        items: Result<Vec<(CacheKey, T)>, Error>,
+    ) -> Result<(), Error> {
+        let items = items?;
+        call.keys(items.len());
         let settings = Entry::new(self, ()).into_settings();
         settings.check(self)?;
         let created_at = self.creation_time(&settings);
@@ -222,7 +260,8 @@ impl Cache {
         sealed.reverse();
         sealed.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         sealed.dedup_by(|(one, ..), (other, ..)| one == other);
-        let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot(key)).collect();
+        call.beyond(|| None::<StoreKey>);
+        let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
         for (spot, (key, ..)) in spots.iter().zip(&sealed) {
             writing.push(spot.seat.write().await);
@@ -239,11 +278,18 @@ impl Cache {
         Ok(())
     }
 
-    async fn remove_many(&self, keys: &[CacheKey]) -> Result<Vec<bool>, Error> {
+    async fn remove_many(
+        &self,
+        call: &Call<'_>,
+        keys: Result<Vec<CacheKey>, Error>,
+    ) -> Result<Vec<bool>, Error> {
+        let keys = &keys?;
+        call.keys(keys.len());
+        call.beyond(|| None::<StoreKey>);
         let mut ordered: Vec<&CacheKey> = keys.iter().collect();
         ordered.sort();
         ordered.dedup();
-        let spots: Vec<Spot> = ordered.iter().map(|key| self.spot(key)).collect();
+        let spots: Vec<Spot> = ordered.iter().map(|key| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
         for spot in &spots {
             writing.push(spot.seat.write().await);
@@ -259,13 +305,15 @@ impl Cache {
             None => keys.iter().map(|_| false).collect(),
         };
         writing.into_iter().zip(ordered).for_each(|(writing, key)| writing.finish(|| _ = self.forget(key)));
-        Ok(in_memory.into_iter().zip(in_store).map(|(memory, store)| memory || store).collect())
+        let found = in_memory.into_iter().zip(in_store).map(|(memory, store)| memory || store);
+        Ok(found.inspect(|found| call.found(*found)).collect())
     }
 
     /// Keeps what was computed for the members of a batch, and writes it to the store in one round trip.
     #[allow(clippy::too_many_arguments)] // one use, of what the caller holds
     async fn take_in<K: Key, T: Value>(
         &self,
+        call: &Call<'_>,
         computed: impl IntoIterator<Item = (K, T)>,
         keys: &[(K, Option<CacheKey>)],
         unique: &[usize],
@@ -279,7 +327,7 @@ impl Cache {
             let name = key.to_cache_key().ok();
             let asked = unique.iter().find(|at| name.is_some() && keys[**at].1 == name);
             let Some(at) = asked.copied().filter(|at| values[*at].is_none()) else { continue };
-            self.outcome(Outcome::Computed);
+            call.outcome(Outcome::Computed);
             values[at] = Some(value.clone());
             let Some(member) = members.iter_mut().find(|member| member.at == at) else { continue };
             let Some(leader) = &mut member.leader else { continue };

@@ -8,7 +8,7 @@ use super::{Cache, Shared, flight::Slots, policy::Policy, tags::Markers};
 #[cfg(feature = "l1")]
 use super::{L1, l1::Tier};
 use crate::{
-    backend::AnyBackend,
+    backend::{AnyBackend, Backend},
     clock::Clock,
     encrypted::EncryptedBackend,
     error::{Error, SettingError},
@@ -165,6 +165,10 @@ impl Builder {
         if tier.is_none() && self.store.is_none() {
             return Err(SettingError::InMemory.into());
         }
+        let counters = match self.store.as_ref().map(EncryptedBackend::backend) {
+            Some(backend) => Counters::new(backend.name(), backend.breaker_state()),
+            None => Counters::new("none", None),
+        };
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let shared = Shared {
             policy: self.policy,
@@ -172,7 +176,7 @@ impl Builder {
             l1_ttl: millis(self.l1_ttl),
             slots: Arc::new(Slots::default()),
             markers: Markers::new(millis(self.marker_ttl)),
-            counters: Counters::default(),
+            counters,
             tasks: TaskTracker::new(),
             clock: self.clock,
         };

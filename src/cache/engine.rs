@@ -9,13 +9,14 @@ use super::{
     call::Settings,
     flight::{Leader, Published, Seat, SlotKey, Turn},
     mode::{Lenient, Mode},
-    value::Stored,
+    value::{Label, Stored},
 };
 use crate::{
     backend::{Backend, Write},
+    crypto::StoreKey,
     error::Error,
     key::CacheKey,
-    metrics::Outcome,
+    metrics::{self, Call, Operation, Outcome},
 };
 
 /// One key of one tenant, at which this call has a seat.
@@ -42,10 +43,21 @@ enum Why {
 }
 
 impl Cache {
-    pub(super) fn spot(&self, key: &CacheKey) -> Spot {
+    /// The spot of a call that memory did not answer.
+    pub(super) fn spot(&self, call: &Call<'_>, key: &CacheKey) -> Spot {
+        call.beyond(|| Some(self.store.as_ref()?.entry_place(key.as_bytes()).name));
+        self.spot_at(key)
+    }
+
+    pub(super) fn spot_at(&self, key: &CacheKey) -> Spot {
         let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
         let seat = self.shared.slots.enter(key.clone());
         Spot { cache: self.clone(), key, seat }
+    }
+
+    /// How a request ended with this value, which was found so: it may be stale.
+    fn outcome_of(&self, label: &Label, found: Outcome) -> Outcome {
+        if label.is_fresh(self.now()) { found } else { Outcome::Stale }
     }
 
     /// A handed value that may be used: fresh, or stale for one of these reasons.
@@ -62,6 +74,7 @@ impl Cache {
     /// `get_or_compute` of every kind.
     pub(super) async fn compute<T, E, F, Fut, M>(
         &self,
+        call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
         mode: M,
@@ -78,26 +91,27 @@ impl Cache {
             Err(error) => {
                 self.trouble(&error);
                 mode.trouble(error)?;
-                return alone(mode, f).await;
+                return alone(call, mode, f).await;
             }
         };
-        if let Some(stored) = self.hit::<T>(&key) {
+        if let Some(stored) = self.hit::<T>(call, &key) {
             return Ok(stored.value.clone());
         }
-        let spot = self.spot(&key);
+        let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        match spot.seat.lead_or(|published| self.usable::<T>(published, stale)).await {
+        match spot.turn(|published| self.usable::<T>(published, stale)).await {
             Turn::Value(stored) => {
-                self.outcome(Outcome::Waited);
+                call.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
-            Turn::Lead(leader) => spot.lead(leader, &settings, mode, f).await,
+            Turn::Lead(leader) => spot.lead(call, leader, &settings, mode, f).await,
         }
     }
 
     /// `get_or_refresh`: `f` runs in the caller only where there is nothing to return at once.
     pub(super) async fn get_or_refresh_at<T, E, F, Fut>(
         &self,
+        call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
         f: F,
@@ -112,28 +126,28 @@ impl Cache {
             Ok(key) => key,
             Err(error) => {
                 self.trouble(&error);
-                return alone(Lenient, f).await;
+                return alone(call, Lenient, f).await;
             }
         };
         let spot = match self.alive_in_memory::<T>(&key) {
             Some(stored) if !settings.is_due(&stored.label, self.now()) => {
-                self.outcome(Outcome::L1Hit);
+                call.outcome(Outcome::L1Hit);
                 return Ok(stored.value.clone());
             }
             Some(stored) => {
-                let spot = self.spot(&key);
+                let spot = self.spot(call, &key);
                 if let Some(leader) = spot.seat.try_lead() {
                     spot.refresh_behind(leader, settings, &stored, f);
                 }
-                self.outcome_of(&stored.label);
+                call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
                 return Ok(stored.value.clone());
             }
-            None => self.spot(&key),
+            None => self.spot(call, &key),
         };
         let stale = [Why::FailSafe, Why::Refreshing];
-        let leader = match spot.seat.lead_or(|published| self.usable::<T>(published, &stale)).await {
+        let leader = match spot.turn(|published| self.usable::<T>(published, &stale)).await {
             Turn::Value(stored) => {
-                self.outcome(Outcome::Waited);
+                call.outcome(Outcome::Waited);
                 return Ok(stored.value.clone());
             }
             Turn::Lead(leader) => leader,
@@ -141,7 +155,7 @@ impl Cache {
         let (found, trouble) = spot.find::<T>().await;
         match found {
             Some(stored) => {
-                self.outcome_of(&stored.label);
+                call.outcome(self.outcome_of(&stored.label, Outcome::Hit));
                 if settings.is_due(&stored.label, self.now()) {
                     spot.refresh_behind(leader, settings, &stored, f);
                 } else {
@@ -152,7 +166,7 @@ impl Cache {
             None => {
                 let created_at = self.creation_time(&settings);
                 let value = f().await?;
-                spot.finish(leader, &settings, Lenient, value, created_at, trouble.is_none()).await
+                spot.finish(call, leader, &settings, Lenient, value, created_at, trouble.is_none()).await
             }
         }
     }
@@ -160,6 +174,7 @@ impl Cache {
     /// `refresh`: computes whatever there is.
     pub(super) async fn refresh_at<T, E, F, Fut>(
         &self,
+        call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
         f: F,
@@ -173,26 +188,40 @@ impl Cache {
             Ok(key) => key,
             Err(error) => {
                 self.trouble(&error);
-                return alone(Lenient, f).await;
+                return alone(call, Lenient, f).await;
             }
         };
-        let spot = self.spot(&key);
+        let spot = self.spot(call, &key);
         let nothing = |_: &Published| None::<std::convert::Infallible>;
-        match spot.seat.lead_or(nothing).await {
+        match spot.turn(nothing).await {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
                 let created_at = self.creation_time(&settings);
                 let value = f().await?;
-                spot.finish(leader, &settings, Lenient, value, created_at, true).await
+                spot.finish(call, leader, &settings, Lenient, value, created_at, true).await
             }
         }
     }
 }
 
 impl Spot {
+    /// [`Seat::lead_or`], counted if it waits.
+    async fn turn<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
+        let turn = self.seat.lead_or(usable).await;
+        self.note_wait();
+        turn
+    }
+
+    pub(super) fn note_wait(&self) {
+        if self.seat.waited() {
+            self.cache.shared.counters.waited();
+        }
+    }
+
     /// Looks once more, then computes.
     async fn lead<T, E, F, Fut, M>(
         self,
+        call: &Call<'_>,
         leader: Leader,
         settings: &Settings,
         mode: M,
@@ -209,7 +238,7 @@ impl Spot {
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
             share(leader, stored, Why::Fresh);
-            self.cache.outcome(Outcome::Hit);
+            call.outcome(Outcome::Hit);
             return Ok(stored.value.clone());
         }
         let fallback = found.filter(|_| M::FAIL_SAFE);
@@ -220,7 +249,7 @@ impl Spot {
                 match timeout(limit, &mut computing).await {
                     Ok(computed) => computed,
                     Err(_) if stale.label.is_alive(self.cache.now()) => {
-                        return Ok(self.fall_back(leader, stale));
+                        return Ok(self.fall_back(call, leader, stale));
                     }
                     Err(_) => computing.await,
                 }
@@ -232,19 +261,16 @@ impl Spot {
             _ => f().await,
         };
         match (computed, fallback.filter(|stored| stored.label.is_alive(self.cache.now()))) {
-            (Ok(value), _) => self.finish(leader, settings, mode, value, created_at, well).await,
-            (Err(_), Some(stale)) => Ok(self.fall_back(leader, &stale)),
-            (Err(error), None) => {
-                self.cache.outcome(Outcome::Error);
-                Err(mode.compute(error))
-            }
+            (Ok(value), _) => self.finish(call, leader, settings, mode, value, created_at, well).await,
+            (Err(_), Some(stale)) => Ok(self.fall_back(call, leader, &stale)),
+            (Err(error), None) => Err(mode.compute(error)),
         }
     }
 
     /// The stale value, for those who wait too: their own functions would do no better now.
-    fn fall_back<T: Value>(&self, leader: Leader, stale: &Arc<Stored<T>>) -> T {
+    fn fall_back<T: Value>(&self, call: &Call<'_>, leader: Leader, stale: &Arc<Stored<T>>) -> T {
         share(leader, stale, Why::FailSafe);
-        self.cache.outcome(Outcome::Stale);
+        call.outcome(Outcome::Stale);
         stale.value.clone()
     }
 
@@ -252,8 +278,10 @@ impl Spot {
     ///
     /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
     /// down costs one time-out and not two.
+    #[allow(clippy::too_many_arguments)] // what every caller holds
     async fn finish<T: Value, E, M: Mode>(
         self,
+        call: &Call<'_>,
         mut leader: Leader,
         settings: &Settings,
         mode: M,
@@ -262,13 +290,13 @@ impl Spot {
         well: bool,
     ) -> Result<T, M::Error<E>> {
         let cache = &self.cache;
-        cache.outcome(Outcome::Computed);
         let sealed = cache.seal(&self.key.key, &value, settings, created_at);
         let (label, write) = match sealed {
             Ok(sealed) => sealed,
             Err(error) => {
                 cache.trouble(&error);
                 mode.trouble(error)?;
+                call.outcome(Outcome::Computed);
                 return Ok(value);
             }
         };
@@ -281,6 +309,7 @@ impl Spot {
                 self.write_behind(leader, write);
             }
         }
+        call.outcome(Outcome::Computed);
         Ok(stored.value.clone())
     }
 
@@ -320,37 +349,49 @@ impl Spot {
         let version = self.seat.version();
         let created_at = self.cache.creation_time(&settings);
         leader.publish(hand(until_then, Why::Refreshing), || ());
+        let cache = self.cache.clone();
         let refresh = async move {
-            let computed = timeout(left, f()).await;
-            drop(leader);
-            let (Ok(Ok(value)), Some(leader)) = (computed, self.seat.try_lead()) else {
-                return self.cache.outcome(Outcome::Error);
+            let call = cache.call(Operation::BackgroundRefresh);
+            let body = async {
+                call.beyond(|| Some(cache.store.as_ref()?.entry_place(&self.key.key).name));
+                let computed = timeout(left, f()).await;
+                drop(leader);
+                let Ok(Ok(value)) = computed else {
+                    metrics::background_failed();
+                    return Err(());
+                };
+                match self.seat.try_lead().filter(|_| self.seat.version() == version) {
+                    Some(leader) => {
+                        let done: Result<T, E> =
+                            self.finish(&call, leader, &settings, Lenient, value, created_at, true).await;
+                        done.map(drop).map_err(drop)
+                    }
+                    // Anything written meanwhile is newer.
+                    None => Ok(call.outcome(Outcome::Computed)),
+                }
             };
-            // Anything written meanwhile is newer.
-            if self.seat.version() == version {
-                let done: Result<T, E> =
-                    self.finish(leader, &settings, Lenient, value, created_at, true).await;
-                drop(done);
-            }
+            let _ = call.watch(body).await;
         };
         tasks.spawn_on(refresh, &runtime);
     }
 }
 
 /// Without the cache.
-async fn alone<T, E, F, Fut, M>(mode: M, f: F) -> Result<T, M::Error<E>>
+async fn alone<T, E, F, Fut, M>(call: &Call<'_>, mode: M, f: F) -> Result<T, M::Error<E>>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<T, E>>,
     M: Mode,
 {
-    match mode.hard_timeout() {
+    call.beyond(|| None::<StoreKey>);
+    let computed = match mode.hard_timeout() {
         Some((limit, error)) => match timeout(limit, f()).await {
-            Ok(computed) => computed.map_err(|error| mode.compute(error)),
-            Err(_) => Err(error),
+            Ok(computed) => computed,
+            Err(_) => return Err(error),
         },
-        None => f().await.map_err(|error| mode.compute(error)),
-    }
+        None => f().await,
+    };
+    computed.inspect(|_| call.outcome(Outcome::Computed)).map_err(|error| mode.compute(error))
 }
 
 pub(super) fn hand_fresh<T: Value>(stored: &Arc<Stored<T>>) -> Published {

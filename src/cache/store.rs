@@ -19,7 +19,7 @@ use crate::{
     encrypted::{Loaded, Place, is_nil},
     error::{BackendError, BackendErrorKind, Error},
     key::CacheKey,
-    metrics::Outcome,
+    metrics::{Call, Outcome},
 };
 
 impl Cache {
@@ -46,10 +46,10 @@ impl Cache {
     }
 
     /// A fresh value in memory whose markers are known: the fast path, without an await.
-    pub(super) fn hit<T: Value>(&self, key: &CacheKey) -> Option<Arc<Stored<T>>> {
+    pub(super) fn hit<T: Value>(&self, call: &Call<'_>, key: &CacheKey) -> Option<Arc<Stored<T>>> {
         let stored = self.alive_in_memory::<T>(key)?;
         let fresh = stored.label.is_fresh(self.now());
-        fresh.then(|| self.outcome(Outcome::L1Hit)).map(|()| stored)
+        fresh.then(|| call.outcome(Outcome::L1Hit)).map(|()| stored)
     }
 
     /// The same, or stale.
@@ -108,7 +108,10 @@ impl Cache {
     fn read_marker(&self, place: &Place, entry: Option<bytes::Bytes>) -> Answer {
         let (Some(store), Some(entry)) = (&self.store, entry) else { return Answer::Absent };
         match store.open_marker(place, entry) {
-            Ok(Some(at)) => Answer::Marked(at),
+            Ok(Some((at, key))) => {
+                self.shared.counters.opened(key);
+                Answer::Marked(at)
+            }
             Ok(None) => Answer::Absent,
             Err(reason) => {
                 self.trouble(&Error::Unreadable(reason));
@@ -160,6 +163,7 @@ impl Cache {
             });
             loaded.push(match opened {
                 Some(Ok((Some(opened), _))) => {
+                    self.shared.counters.opened(opened.key_id());
                     let label = Label { times: opened.times(), tags: opened.tags().map(Box::from).collect() };
                     if let Verdict::Ask(tags) = self.judge(&label) {
                         ask.extend(tags);
@@ -186,7 +190,6 @@ impl Cache {
             if !self.survives_what_is_known(&label) {
                 return None;
             }
-            self.shared.counters.opened(loaded.key_id());
             let value = loaded.decode().map_err(|reason| note(reason.into())).ok()?;
             let stored = Arc::new(Stored { value, label });
             let size = loaded.size();
@@ -256,6 +259,7 @@ impl Cache {
         };
         let kept = Kept { label: stored.label.clone(), since: self.now(), content, size };
         tier.put(key.clone(), kept);
+        self.shared.counters.memory(|| self.shared.memory());
     }
 }
 

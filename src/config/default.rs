@@ -1,13 +1,11 @@
 //! The default cache of `#[cached]`.
 
-use std::{
-    error::Error as _,
-    sync::{Once, OnceLock},
-};
+use std::sync::{Once, OnceLock};
 
 use crate::{
     cache::Cache,
     error::{Error, SettingError},
+    metrics,
 };
 
 static DEFAULT: Default = Default { cache: OnceLock::new(), tried: Once::new() };
@@ -22,7 +20,7 @@ struct Default {
 ///
 /// To be called before the first such function runs: that one builds the cache of the environment,
 /// [`Cache::from_env`], unless there is one by then. If the environment has none, the function says so once, by an
-/// event of the feature `tracing` or on standard error, and runs uncached; a default that is set later is used from then on.
+/// event of the feature `tracing` or, where nobody listens to events, on standard error, and runs uncached; a default that is set later is used from then on.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -43,7 +41,7 @@ pub fn set_default(cache: Cache) -> Result<(), Error> {
 /// The cache of `#[cached]` functions that name none.
 #[doc(hidden)]
 pub fn __default() -> Option<&'static Cache> {
-    DEFAULT.get(Cache::from_env, report)
+    DEFAULT.get(Cache::from_env, |error| metrics::no_default(&error))
 }
 
 impl Default {
@@ -66,17 +64,6 @@ impl Default {
         });
         self.cache.get()
     }
-}
-
-/// Errors hold no secret, so all of it is shown.
-fn report(error: Error) {
-    let mut why = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
-    }
-    eprintln!("blindcache: functions with #[cached] run uncached, there is no default cache: {why}");
 }
 
 #[cfg(test)]

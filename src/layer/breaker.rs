@@ -153,7 +153,7 @@ impl<B: Backend> Breaker<B> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<B: Backend> Backend for Breaker<B> {
-    guarded!();
+    guarded!(calls);
 
     /// Its own: one behind it is hidden by it.
     fn breaker_state(&self) -> Option<BreakerState> {

@@ -66,6 +66,11 @@ impl<'a> Call<'a> {
         self.count(outcome, 1);
     }
 
+    /// There was an entry under one of its keys, or not.
+    pub(crate) fn found(&self, found: bool) {
+        self.outcome(if found { Outcome::Hit } else { Outcome::Miss });
+    }
+
     fn count(&self, outcome: Outcome, keys: u64) {
         self.counted.store(self.counted.load(Relaxed) + keys, Relaxed);
         self.longest.store(self.longest.load(Relaxed).max(outcome as usize), Relaxed);

@@ -158,9 +158,9 @@ impl Counters {
     }
 
     fn requests(&self) -> impl Iterator<Item = Requests> {
-        let all = Operation::ALL.iter().flat_map(|operation| {
-            operation.outcomes().iter().map(move |outcome| (*operation, *outcome))
-        });
+        let all = Operation::ALL
+            .iter()
+            .flat_map(|operation| operation.outcomes().iter().map(move |outcome| (*operation, *outcome)));
         let all = all.map(|(operation, outcome)| {
             let cell = &self.requests[operation as usize][outcome as usize];
             Requests {

@@ -1,17 +1,44 @@
 //! The span of a call, and the events of what goes wrong (feature `tracing`). Without the feature there is nothing of it.
 
 #[cfg(feature = "tracing")]
-pub(crate) use self::traced::{Span, background_failed, trouble};
+pub(crate) use self::traced::{Span, background_failed, no_default, trouble};
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::untraced::{Span, background_failed, trouble};
+pub(crate) use self::untraced::{Span, background_failed, no_default, trouble};
+
+use std::{error::Error as _, fmt};
+
+use crate::error::Error;
+
+/// An error with its causes. Errors hold no logical key, tenant, value or secret.
+struct Chain<'a>(&'a Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// Nobody else may be there to hear it.
+fn no_default_on_stderr(error: &Error) {
+    eprintln!("blindcache: #[cached] functions run uncached, there is no default cache: {}", Chain(error));
+}
 
 #[cfg(feature = "tracing")]
 mod traced {
-    use std::{error::Error as _, fmt, future::Future};
+    use std::{fmt, future::Future};
 
     use tracing::{Instrument, field::Empty};
 
-    use super::super::{Operation, Outcome, label};
+    use super::{
+        super::{Operation, Outcome, label},
+        Chain,
+    };
     use crate::error::Error;
 
     pub(crate) struct Span(tracing::Span);
@@ -50,7 +77,6 @@ mod traced {
         }
     }
 
-    /// Errors hold no logical key, tenant, value or secret.
     pub(crate) fn trouble(error: &Error) {
         match label::trouble(error) {
             Err(reason) => tracing::warn!(
@@ -69,19 +95,16 @@ mod traced {
         tracing::warn!(target: "blindcache", "a refresh in the background failed or took too long");
     }
 
-    /// An error with its causes.
-    struct Chain<'a>(&'a Error);
-
-    impl fmt::Display for Chain<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{}", self.0)?;
-            let mut source = self.0.source();
-            while let Some(cause) = source {
-                write!(f, ": {cause}")?;
-                source = cause.source();
-            }
-            Ok(())
+    /// There is no default cache, which is said once.
+    pub(crate) fn no_default(error: &Error) {
+        if !tracing::dispatcher::has_been_set() {
+            return super::no_default_on_stderr(error);
         }
+        tracing::warn!(
+            target: "blindcache",
+            error = %Chain(error),
+            "#[cached] functions run uncached: there is no default cache"
+        );
     }
 }
 
@@ -113,4 +136,8 @@ mod untraced {
     pub(crate) fn trouble(_: &Error) {}
 
     pub(crate) fn background_failed() {}
+
+    pub(crate) fn no_default(error: &Error) {
+        super::no_default_on_stderr(error);
+    }
 }

@@ -42,7 +42,7 @@ impl Seat {
         poll_fn(|cx| bystander.poll(cx)).await;
     }
 
-    /// Whether `lead_or` at this seat had to wait.
+    /// Whether `lead_or` or `other_is_done` at this seat had to wait.
     pub(crate) fn waited(&self) -> bool {
         self.waited.load(Relaxed)
     }
@@ -151,6 +151,7 @@ impl Bystander<'_> {
             }
             let number = *self.number.get_or_insert_with(|| state.number());
             state.bystanders.park(number, waker, after);
+            self.seat.waited.store(true, Relaxed);
             Poll::Pending
         })
     }
