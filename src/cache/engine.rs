@@ -155,7 +155,7 @@ impl Cache {
         let (found, trouble) = spot.find::<T>().await;
         match found {
             Some(stored) => {
-                call.outcome(self.outcome_of(&stored.label, Outcome::Hit));
+                call.outcome(self.outcome_of(&stored.label, spot.found()));
                 if settings.is_due(&stored.label, self.now()) {
                     spot.refresh_behind(leader, settings, &stored, f);
                 } else {
@@ -212,6 +212,11 @@ impl Spot {
         turn
     }
 
+    /// How a request ended whose value was there when its turn came.
+    fn found(&self) -> Outcome {
+        if self.seat.waited() { Outcome::Waited } else { Outcome::Hit }
+    }
+
     pub(super) fn note_wait(&self) {
         if self.seat.waited() {
             self.cache.shared.counters.waited();
@@ -238,7 +243,7 @@ impl Spot {
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
             share(leader, stored, Why::Fresh);
-            call.outcome(Outcome::Hit);
+            call.outcome(self.found());
             return Ok(stored.value.clone());
         }
         let fallback = found.filter(|_| M::FAIL_SAFE);

@@ -46,13 +46,13 @@ labels! {
 labels! {
     /// How a request for a key ended, the longer way after the shorter.
     Outcome:
-    /// Found in memory by the first look.
+    /// Found in memory, and the store not asked.
     L1Hit "l1_hit"
-    /// Found in the store, or in memory after a wait.
+    /// Found in the store, or in memory once the store had been asked for markers.
     Hit "hit"
     /// Found, past its ttl, and used.
     Stale "stale"
-    /// Got from another call that computed it.
+    /// Got from another call that was at it.
     Waited "waited"
     /// Not found.
     Miss "miss"

@@ -13,13 +13,13 @@ pub struct Stats {
     /// `blindcache_requests_total` and `blindcache_call_duration_seconds`: keys asked for, by method and how it ended.
     /// The next seven are sums of these.
     pub requests: Vec<Requests>,
-    /// Values found in memory.
+    /// Values found in memory, without asking the store.
     pub l1_hits: u64,
-    /// Values found in the store.
+    /// Values found after asking the store.
     pub hits: u64,
     /// Values used past their ttl.
     pub stale: u64,
-    /// Values got from another call that computed them.
+    /// Values got from another call that was at it.
     pub waited: u64,
     /// Values that were not found, and not computed.
     pub misses: u64,
@@ -56,10 +56,10 @@ pub struct Stats {
 ///
 /// | outcome | |
 /// |---|---|
-/// | `l1_hit` | found in memory |
-/// | `hit` | found in the store, or in memory by a second look; of `delete`: there was one |
+/// | `l1_hit` | found in memory, and the store not asked |
+/// | `hit` | found in the store, or in memory once the store had been asked for markers; of `delete`: there was one |
 /// | `stale` | found past its ttl, and used |
-/// | `waited` | got from another call that computed it |
+/// | `waited` | got from another call that was at it |
 /// | `miss` | not found |
 /// | `done` | written, or invalidated |
 /// | `computed` | computed by the caller's function |
