@@ -202,8 +202,10 @@ pub enum SettingError {
     /// A share is not from 0 to 1.
     #[error("a share is from 0 to 1")]
     Share,
-    /// A cache with neither a store nor entries in memory.
-    #[error("a cache without a store needs at least one entry and one byte in memory")]
+    /// A cache with neither a store nor values in memory.
+    #[error(
+        "a cache without a store keeps values in memory: at least one entry and one byte, and not sealed"
+    )]
     InMemory,
     /// A duration is not written as one.
     #[error("a duration is a whole number of seconds, or a number and ms, s, m, h or d, such as 10m")]

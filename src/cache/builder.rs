@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::task::TaskTracker;
 
-use super::{Cache, Shared, flight::Slots, policy::Policy, tags::Markers};
 #[cfg(feature = "l1")]
-use super::{L1, l1::Tier};
+use super::l1::Tier;
+use super::{Cache, Shared, flight::Slots, l1::L1, policy::Policy, tags::Markers};
 use crate::{
     backend::{AnyBackend, Backend},
     clock::Clock,
@@ -147,6 +147,7 @@ impl Builder {
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: &crate::testing::Clock) -> Self {
         self.clock = clock.0.clone();
+        self.store = self.store.map(|store| store.clock(clock));
         self
     }
 
@@ -154,7 +155,7 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Ttl`] for a ttl of zero, or above the [`longest`](Self::longest); [`SettingError::Share`] for a share
-    /// outside 0 to 1; [`SettingError::InMemory`] for a cache with neither a store nor memory.
+    /// outside 0 to 1; [`SettingError::InMemory`] for a cache with neither a store nor values in memory.
     pub fn build(self) -> Result<Cache, Error> {
         self.check()?;
         #[cfg(feature = "l1")]
@@ -162,7 +163,8 @@ impl Builder {
             (self.entries > 0 && self.bytes > 0).then(|| Tier::new(self.entries, self.bytes, self.mode));
         #[cfg(not(feature = "l1"))]
         let tier = None::<super::l1::Tier>;
-        if tier.is_none() && self.store.is_none() {
+        let keeps_values = tier.as_ref().is_some_and(|tier| tier.mode == L1::Values);
+        if self.store.is_none() && !keeps_values {
             return Err(SettingError::InMemory.into());
         }
         let counters = match self.store.as_ref().map(EncryptedBackend::backend) {

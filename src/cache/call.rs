@@ -9,6 +9,7 @@ use super::{
     value::{Label, Tags},
 };
 use crate::{
+    encrypted::is_nil,
     error::{ComputeError, Error},
     key::{CacheKey, Key},
     metrics::Operation,
@@ -25,12 +26,19 @@ impl Settings {
     /// Refuses what would only be found out after a computation.
     pub(super) fn check(&self, cache: &Cache) -> Result<(), Error> {
         self.policy.label(cache.now(), false, self.tags.clone())?;
+        self.policy.label(cache.now(), true, self.tags.clone())?;
         let list: usize = self.tags.iter().map(|tag| 1 + tag.len()).sum();
         let fits = |tag: &Box<[u8]>| (1..=255).contains(&tag.len());
         if list > usize::from(u16::MAX) || !self.tags.iter().all(fits) {
             return Err(Error::Tag);
         }
         Ok(())
+    }
+
+    /// The label of this value, created then.
+    pub(super) fn label<T: Value>(&self, created_at: u64, value: &T) -> Result<Label, Error> {
+        let none = self.policy.none_ttl.is_some() && is_nil(value);
+        self.policy.label(created_at, none, self.tags.clone())
     }
 
     /// Whether a value is to be refreshed: stale, or far enough in its fresh time.

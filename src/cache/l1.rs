@@ -96,8 +96,8 @@ impl Tier {
         self.kept.insert(key, Arc::new(kept));
     }
 
-    pub(super) fn remove(&self, key: &SlotKey) -> bool {
-        self.kept.remove(key).is_some()
+    pub(super) fn remove(&self, key: &SlotKey) -> Option<Arc<Kept>> {
+        self.kept.remove(key).map(|(_, kept)| kept)
     }
 
     pub(super) fn len(&self) -> usize {

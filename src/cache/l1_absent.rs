@@ -41,7 +41,7 @@ impl Tier {
         match self.never {}
     }
 
-    pub(super) fn remove(&self, _: &SlotKey) -> bool {
+    pub(super) fn remove(&self, _: &SlotKey) -> Option<Arc<Kept>> {
         match self.never {}
     }
 

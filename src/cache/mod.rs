@@ -3,8 +3,10 @@
 mod batch;
 mod builder;
 mod call;
+mod compute_many;
 mod engine;
 mod flight;
+mod judge;
 #[cfg(feature = "l1")]
 mod l1;
 #[cfg(not(feature = "l1"))]
@@ -12,6 +14,7 @@ mod l1;
 mod l1;
 mod mode;
 mod policy;
+mod refresh;
 mod store;
 mod tags;
 mod value;

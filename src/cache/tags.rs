@@ -28,6 +28,8 @@ struct Memory {
     markers: LruCache<Tag, Known>,
     /// The latest invalidation that was forgotten.
     forgotten_until: Option<u64>,
+    /// The latest creation time that was given, which can be later than the clock.
+    latest: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +63,7 @@ pub(super) enum Verdict {
 
 impl Markers {
     pub(super) fn new(lifetime: u64) -> Self {
-        let memory = Memory { markers: LruCache::new(REMEMBERED), forgotten_until: None };
+        let memory = Memory { markers: LruCache::new(REMEMBERED), forgotten_until: None, latest: 0 };
         Self { known: Mutex::new(memory), lifetime }
     }
 
@@ -96,13 +98,13 @@ impl Markers {
     }
 
     /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
-    pub(super) fn claim(&self, tags: &[Tag], now: u64) {
+    pub(super) fn claim<'a>(&'a self, tags: &[Tag], now: u64) -> Claim<'a> {
         let mut memory = self.memory();
-        for tag in tags {
-            if let Some(marker) = memory.markers.get_mut(tag) {
-                marker.asked_at = now;
-            }
-        }
+        let known = tags.iter().filter_map(|tag| {
+            let marker = memory.markers.get_mut(tag)?;
+            Some((tag.clone(), std::mem::replace(&mut marker.asked_at, now)))
+        });
+        Claim { claimed: known.collect(), markers: self }
     }
 
     /// Takes in what the store answered.
@@ -112,16 +114,17 @@ impl Markers {
         let invalid_until = match answer {
             Answer::Absent | Answer::Unknown => before,
             Answer::Marked(at) => before.max(Some(at)),
-            Answer::Broken => before.max(Some(now)),
+            Answer::Broken => before.max(Some(now.max(memory.latest))),
         };
         memory.put(tag, Known { invalid_until, asked_at: now });
     }
 
-    /// Remembers an invalidation of this process, which is later than any that is known, and gives its moment.
+    /// Remembers an invalidation of this process, which is no earlier than any that is known and than whatever this
+    /// process has stored, and gives its moment.
     pub(super) fn invalidate(&self, tag: Tag, now: u64) -> u64 {
         let mut memory = self.memory();
         let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
-        let at = before.map_or(now, |before| now.max(before));
+        let at = before.map_or(now, |before| now.max(before)).max(memory.latest);
         memory.put(tag, Known { invalid_until: Some(at), asked_at: now });
         at
     }
@@ -137,11 +140,37 @@ impl Markers {
         let all = tags.into_iter().chain([&b""[..]]);
         let until =
             all.filter_map(|tag| memory.markers.get(&Tag { scope, tag: tag.into() })?.invalid_until).max();
-        until.map_or(now, |until| now.max(until.saturating_add(1)))
+        let created_at = until.map_or(now, |until| now.max(until.saturating_add(1)));
+        memory.latest = memory.latest.max(created_at);
+        created_at
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The asking for markers. Dropped without an answer, it leaves the asking to the next.
+pub(super) struct Claim<'a> {
+    /// With when each was asked for before.
+    claimed: Vec<(Tag, u64)>,
+    markers: &'a Markers,
+}
+
+impl Claim<'_> {
+    pub(super) fn is_answered(mut self) {
+        self.claimed.clear();
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut memory = self.markers.memory();
+        for (tag, asked_at) in self.claimed.drain(..) {
+            if let Some(marker) = memory.markers.get_mut(&tag) {
+                marker.asked_at = asked_at;
+            }
+        }
     }
 }
 

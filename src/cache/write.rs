@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Shared, Value, call::Settings, tags::Tag, value::Stored};
+use super::{
+    Cache, Shared, Value, call::Settings, engine::is_well, flight::SlotKey, tags::Tag, value::Stored,
+};
 use crate::{
     backend::Backend,
     encrypted::later,
@@ -22,19 +24,19 @@ impl Cache {
         strict: bool,
     ) -> Result<Option<T>, Error> {
         let key = key?;
-        if let Some(stored) = self.hit::<T>(call, &key) {
+        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
             return Ok(Some(stored.value.clone()));
         }
-        let spot = self.spot(call, &key);
-        let (found, trouble) = spot.find::<T>().await;
+        let (found, trouble) = self.spot(call, &key).find::<T>().await;
         let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
-        if let Some(stored) = fresh {
-            call.outcome(Outcome::Hit);
-            return Ok(Some(stored.value.clone()));
-        }
-        match trouble {
-            Some(error) if strict || !matches!(error, Error::Unreadable(_)) => Err(error),
-            Some(_) | None => {
+        match (fresh, trouble) {
+            (_, Some(error)) if strict => Err(error),
+            (Some(stored), _) => {
+                call.outcome(Outcome::Hit);
+                Ok(Some(stored.value.clone()))
+            }
+            (None, Some(error)) if !is_well(Some(&error)) => Err(error),
+            (None, _) => {
                 call.outcome(Outcome::Miss);
                 Ok(None)
             }
@@ -51,8 +53,9 @@ impl Cache {
         let key = key?;
         settings.check(self)?;
         let created_at = self.creation_time(settings);
-        let (label, write) = self.seal(key.as_bytes(), &value, settings, created_at)?;
+        let label = settings.label(created_at, &value)?;
         let stored = Arc::new(Stored { value, label });
+        let write = self.seal(key.as_bytes(), &stored)?;
         let spot = self.spot(call, &key);
         let writing = spot.seat.write().await;
         self.forget(&key);
@@ -86,12 +89,13 @@ impl Cache {
         Ok(in_memory || in_store)
     }
 
-    /// Removes the value from memory; tells whether there was one.
+    /// Removes the value from memory; tells whether there was one that could have been used.
     pub(super) fn forget(&self, key: &CacheKey) -> bool {
-        let key = super::flight::SlotKey { scope: self.scope, key: key.as_bytes().into() };
-        let was_there = self.shared.tier.as_ref().is_some_and(|tier| tier.remove(&key));
-        self.shared.counters.memory(|| self.shared.memory());
-        was_there
+        let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
+        let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(&key));
+        self.shared.tell_memory();
+        removed
+            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
     }
 
     pub(super) async fn holds(
@@ -144,5 +148,10 @@ impl Shared {
     /// How many entries are in memory, and how many bytes these count for.
     pub(super) fn memory(&self) -> (u64, u64) {
         self.tier.as_ref().map_or((0, 0), |tier| (tier.len() as u64, tier.bytes()))
+    }
+
+    /// After a change of what is in memory.
+    pub(super) fn tell_memory(&self) {
+        self.counters.memory(|| self.memory());
     }
 }

@@ -42,7 +42,7 @@ impl Seat {
         poll_fn(|cx| bystander.poll(cx)).await;
     }
 
-    /// Whether `lead_or` or `other_is_done` at this seat had to wait.
+    /// Whether `lead_or` at this seat had to wait.
     pub(crate) fn waited(&self) -> bool {
         self.waited.load(Relaxed)
     }
@@ -77,7 +77,8 @@ impl Leader {
         })
     }
 
-    /// After `publish`: waits for the turn to write to the store. `None` if superseded meanwhile.
+    /// After `publish`: the turn to write to the store, or `None` if superseded. Where another write is under way, `None` comes
+    /// at its end, which supersedes this leader; until then its value is handed out.
     pub(crate) async fn write(&self) -> Option<WriteTurn> {
         WriteTurn::wait(&self.seat, self.number).await
     }
@@ -151,7 +152,6 @@ impl Bystander<'_> {
             }
             let number = *self.number.get_or_insert_with(|| state.number());
             state.bystanders.park(number, waker, after);
-            self.seat.waited.store(true, Relaxed);
             Poll::Pending
         })
     }
