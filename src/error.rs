@@ -207,6 +207,18 @@ pub enum SettingError {
         "a cache without a store keeps values in memory: at least one entry and one byte, and not sealed"
     )]
     InMemory,
+    /// A duration is not written as one.
+    #[error("a duration is a whole number of seconds, or a number and ms, s, m, h or d, such as 10m")]
+    Duration,
+    /// The text is not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
+    /// There is no backend, and without the feature `redis` the environment names none.
+    #[error("without the feature `redis` a backend must be given: see Cache::from_env_on")]
+    NoBackend,
+    /// There is a default cache already.
+    #[error("the default cache was set, or used, before")]
+    Default,
     /// A setting of a layer, such as a time limit, is outside its limits.
     #[error("{rule}")]
     Layer {

@@ -49,6 +49,9 @@ pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 #[cfg(feature = "l1")]
 pub use cache::L1;
 pub use cache::{Builder, Cache, Entry, Strict, Value};
+#[doc(hidden)] // for `#[cached]`
+pub use config::__default;
+pub use config::set_default;
 pub use crypto::{KeyId, Keyring, MasterKey, NotAStoreKey, NotSealed, Padding, Sealed, StoreKey, TenantKeys};
 pub use encrypted::EncryptedBackend;
 pub use error::{
@@ -56,8 +59,8 @@ pub use error::{
     SettingError, Unreadable, ValueError,
 };
 pub use key::{CacheKey, Key};
-pub use layer::{BackendExt, Breaker, BreakerState, Limit, Resilient, Retry, Timeout};
-pub use metrics::Stats;
+pub use layer::{BackendExt, Breaker, Limit, Resilient, Retry, Timeout};
+pub use metrics::{BreakerState, Requests, Stats};
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

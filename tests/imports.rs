@@ -42,7 +42,17 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
     ("cache", &[("encrypted", All), ("backend", TRAIT), ("crypto", CRYPTO_TYPES), ("key", All)]),
     ("conformance", &[("backend", TRAIT), ("crypto", All)]),
     ("testing", &[("backend", TRAIT), ("crypto", All)]),
-    ("config", &[("backend", All), ("cache", All), ("crypto", All), ("key", All)]),
+    (
+        "config",
+        &[
+            ("backend", All),
+            ("layer", Only(&["BackendExt"])),
+            ("encrypted", Only(&["EncryptedBackend"])),
+            ("cache", All),
+            ("crypto", All),
+            ("key", All),
+        ],
+    ),
 ];
 
 /// The rooms that every other may name.

@@ -14,6 +14,7 @@ use super::{Backend, Write};
 use crate::{
     crypto::{Sealed, StoreKey},
     error::{BackendError, BackendErrorKind},
+    metrics::BreakerState,
 };
 
 /// The name in errors and metrics.
@@ -164,6 +165,10 @@ impl Backend for MemoryBackend {
 
     async fn ping(&self) -> Result<(), BackendError> {
         Ok(())
+    }
+
+    fn breaker_state(&self) -> Option<BreakerState> {
+        None
     }
 }
 

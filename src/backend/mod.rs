@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::{
     crypto::{Sealed, StoreKey},
     error::BackendError,
+    metrics::BreakerState,
 };
 
 pub use memory::MemoryBackend;
@@ -147,6 +148,12 @@ pub trait Backend: Send + Sync + 'static {
     fn ping(&self) -> impl Future<Output = Result<(), BackendError>> + Send {
         async move { self.exists(&StoreKey::probe()).await.map(drop) }
     }
+
+    /// What a circuit breaker in front of the store does, for [`Stats`](crate::Stats). A backend around another passes
+    /// on what that one says. By default there is none.
+    fn breaker_state(&self) -> Option<BreakerState> {
+        None
+    }
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
@@ -162,6 +169,7 @@ trait Erased: Send + Sync {
     fn delete_many<'a>(&'a self, keys: &'a [StoreKey]) -> Boxed<'a, Vec<bool>>;
     fn name(&self) -> &'static str;
     fn ping(&self) -> Boxed<'_, ()>;
+    fn breaker_state(&self) -> Option<BreakerState>;
 }
 
 impl<B: Backend> Erased for B {
@@ -191,6 +199,9 @@ impl<B: Backend> Erased for B {
     }
     fn ping(&self) -> Boxed<'_, ()> {
         Box::pin(Backend::ping(self))
+    }
+    fn breaker_state(&self) -> Option<BreakerState> {
+        Backend::breaker_state(self)
     }
 }
 
@@ -244,6 +255,9 @@ macro_rules! forward {
         }
         async fn ping(&$self) -> Result<(), BackendError> {
             $inner.ping().await
+        }
+        fn breaker_state(&$self) -> Option<BreakerState> {
+            $inner.breaker_state()
         }
     };
 }

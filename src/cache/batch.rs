@@ -13,7 +13,7 @@ use crate::{
     crypto::StoreKey,
     error::Error,
     key::{CacheKey, Key},
-    metrics::Outcome,
+    metrics::{Call, Operation},
 };
 
 impl Cache {
@@ -38,8 +38,8 @@ impl Cache {
     ) -> impl Future<Output = Result<Vec<Option<T>>, Error>> {
         let keys = canonical(keys);
         async move {
-            let keys = keys?;
-            self.find_many(&keys).await
+            let call = self.call(Operation::GetMany);
+            call.watch(self.find_many(&call, keys)).await
         }
     }
 
@@ -64,7 +64,10 @@ impl Cache {
     ) -> impl Future<Output = Result<(), Error>> {
         let items: Result<Vec<(CacheKey, T)>, Error> =
             items.into_iter().map(|(key, value)| Ok((key.to_cache_key()?, value))).collect();
-        async move { self.write_many(items?).await }
+        async move {
+            let call = self.call(Operation::SetMany);
+            call.watch(self.write_many(&call, items)).await
+        }
     }
 
     /// [`delete`](Self::delete) for each key, in order, in one round trip. After an error some may have been removed.
@@ -87,30 +90,46 @@ impl Cache {
         keys: impl IntoIterator<Item = impl Key>,
     ) -> impl Future<Output = Result<Vec<bool>, Error>> {
         let keys = canonical(keys);
-        async move { self.remove_many(&keys?).await }
+        async move {
+            let call = self.call(Operation::DeleteMany);
+            call.watch(self.remove_many(&call, keys)).await
+        }
     }
 
-    async fn find_many<T: Value>(&self, keys: &[CacheKey]) -> Result<Vec<Option<T>>, Error> {
-        let hit = |key: &CacheKey| Some(self.hit::<T>(key.as_bytes())?.value.clone());
+    async fn find_many<T: Value>(
+        &self,
+        call: &Call<'_>,
+        keys: Result<Vec<CacheKey>, Error>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let keys = keys?;
+        call.keys(keys.len());
+        let hit = |key: &CacheKey| Some(self.hit::<T>(call, key.as_bytes())?.value.clone());
         let mut values: Vec<Option<T>> = keys.iter().map(hit).collect();
         let missing: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
         if missing.is_empty() {
             return Ok(values);
         }
-        let spots: Vec<Spot> = missing.iter().map(|at| self.spot(&keys[*at])).collect();
+        call.beyond(|| None::<StoreKey>);
+        let spots: Vec<Spot> = missing.iter().map(|at| self.spot_at(&keys[*at])).collect();
         let (found, trouble) = self.load::<T>(&spots.iter().collect::<Vec<_>>()).await;
         if let Some(error) = trouble.filter(|error| !is_well(Some(error))) {
             return Err(error);
         }
         for (at, found) in missing.into_iter().zip(found) {
             let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
-            self.outcome(if fresh.is_some() { Outcome::Hit } else { Outcome::Miss });
+            call.found(fresh.is_some());
             values[at] = fresh.map(|stored| stored.value.clone());
         }
         Ok(values)
     }
 
-    async fn write_many<T: Value>(&self, items: Vec<(CacheKey, T)>) -> Result<(), Error> {
+    async fn write_many<T: Value>(
+        &self,
+        call: &Call<'_>,
+        items: Result<Vec<(CacheKey, T)>, Error>,
+    ) -> Result<(), Error> {
+        let items = items?;
+        call.keys(items.len());
         let settings = Entry::new(self, ()).into_settings();
         settings.check(self)?;
         let created_at = self.creation_time(&settings);
@@ -125,7 +144,8 @@ impl Cache {
         sealed.reverse();
         sealed.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         sealed.dedup_by(|(one, ..), (other, ..)| one == other);
-        let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot(key)).collect();
+        call.beyond(|| None::<StoreKey>);
+        let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
         for (spot, (key, ..)) in spots.iter().zip(&sealed) {
             writing.push(spot.seat.write().await);
@@ -142,11 +162,18 @@ impl Cache {
         Ok(())
     }
 
-    async fn remove_many(&self, keys: &[CacheKey]) -> Result<Vec<bool>, Error> {
+    async fn remove_many(
+        &self,
+        call: &Call<'_>,
+        keys: Result<Vec<CacheKey>, Error>,
+    ) -> Result<Vec<bool>, Error> {
+        let keys = &keys?;
+        call.keys(keys.len());
+        call.beyond(|| None::<StoreKey>);
         let mut ordered: Vec<&CacheKey> = keys.iter().collect();
         ordered.sort();
         ordered.dedup();
-        let spots: Vec<Spot> = ordered.iter().map(|key| self.spot(key)).collect();
+        let spots: Vec<Spot> = ordered.iter().map(|key| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
         for spot in &spots {
             writing.push(spot.seat.write().await);
@@ -162,7 +189,8 @@ impl Cache {
             None => keys.iter().map(|_| false).collect(),
         };
         writing.into_iter().zip(ordered).for_each(|(writing, key)| writing.finish(|| _ = self.forget(key)));
-        Ok(in_memory.into_iter().zip(in_store).map(|(memory, store)| memory || store).collect())
+        let found = in_memory.into_iter().zip(in_store).map(|(memory, store)| memory || store);
+        Ok(found.inspect(|found| call.found(*found)).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::l1::Tier;
 use super::{Cache, Shared, flight::Slots, l1::L1, policy::Policy, tags::Markers};
 use crate::{
-    backend::AnyBackend,
+    backend::{AnyBackend, Backend},
     clock::Clock,
     encrypted::EncryptedBackend,
     error::{Error, SettingError},
@@ -157,12 +157,7 @@ impl Builder {
     /// [`Error::Ttl`] for a ttl of zero, or above the [`longest`](Self::longest); [`SettingError::Share`] for a share
     /// outside 0 to 1; [`SettingError::InMemory`] for a cache with neither a store nor values in memory.
     pub fn build(self) -> Result<Cache, Error> {
-        let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
-        if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
-            return Err(SettingError::Share.into());
-        }
-        self.policy.label(self.clock.now(), false, Default::default())?;
-        self.policy.label(self.clock.now(), true, Default::default())?;
+        self.check()?;
         #[cfg(feature = "l1")]
         let tier =
             (self.entries > 0 && self.bytes > 0).then(|| Tier::new(self.entries, self.bytes, self.mode));
@@ -172,6 +167,10 @@ impl Builder {
         if self.store.is_none() && !keeps_values {
             return Err(SettingError::InMemory.into());
         }
+        let counters = match self.store.as_ref().map(EncryptedBackend::backend) {
+            Some(backend) => Counters::new(backend.name(), backend.breaker_state()),
+            None => Counters::new("none", None),
+        };
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let shared = Shared {
             policy: self.policy,
@@ -179,11 +178,21 @@ impl Builder {
             l1_ttl: millis(self.l1_ttl),
             slots: Arc::new(Slots::default()),
             markers: Markers::new(millis(self.marker_ttl)),
-            counters: Counters::default(),
+            counters,
             tasks: TaskTracker::new(),
             clock: self.clock,
         };
         let scope = self.store.as_ref().map_or([0; 16], EncryptedBackend::scope);
         Ok(Cache { shared: Arc::new(shared), store: self.store, scope })
+    }
+    /// Refuses a policy that no value could go by.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
+        if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(SettingError::Share.into());
+        }
+        self.policy.label(self.clock.now(), false, Default::default())?;
+        self.policy.label(self.clock.now(), true, Default::default())?;
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     encrypted::is_nil,
     error::{ComputeError, Error},
     key::{CacheKey, Key},
+    metrics::Operation,
 };
 
 /// What a call goes by.
@@ -114,7 +115,10 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
-        async move { self.cache.read(&self.key?, false).await }
+        async move {
+            let call = self.cache.call(Operation::Get);
+            call.watch(self.cache.read(&call, self.key, false)).await
+        }
     }
 
     /// [`Cache::set`], with these settings.
@@ -122,7 +126,10 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub fn set<T: Value>(self, value: T) -> impl Future<Output = Result<(), Error>> + use<'a, T> {
-        async move { self.cache.write(&self.key?, &self.settings, value).await }
+        async move {
+            let call = self.cache.call(Operation::Set);
+            call.watch(self.cache.write(&call, self.key, &self.settings, value)).await
+        }
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -135,7 +142,8 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.cache.compute(self.key, self.settings, Lenient, f).await
+        let call = self.cache.call(Operation::GetOrCompute);
+        call.watch(self.cache.compute(&call, self.key, self.settings, Lenient, f)).await
     }
 
     /// [`Cache::get_or_refresh`], with these settings.
@@ -149,7 +157,8 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.cache.get_or_refresh_at(self.key, self.settings, f).await
+        let call = self.cache.call(Operation::GetOrRefresh);
+        call.watch(self.cache.get_or_refresh_at(&call, self.key, self.settings, f)).await
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -162,7 +171,8 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.cache.refresh_at(self.key, self.settings, f).await
+        let call = self.cache.call(Operation::Refresh);
+        call.watch(self.cache.refresh_at(&call, self.key, self.settings, f)).await
     }
 }
 
@@ -188,7 +198,10 @@ impl<'a> Strict<'a> {
     /// # Errors
     /// Any [`Error`], [`Error::Unreadable`] too.
     pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
-        async move { self.entry.cache.read(&self.entry.key?, true).await }
+        async move {
+            let call = self.entry.cache.call(Operation::Get);
+            call.watch(self.entry.cache.read(&call, self.entry.key, true)).await
+        }
     }
 
     /// [`Cache::get_or_compute`], failing closed.
@@ -203,6 +216,8 @@ impl<'a> Strict<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let mode = Closed { hard_timeout: self.hard_timeout };
-        self.entry.cache.compute(self.entry.key, self.entry.settings, mode, f).await
+        let Entry { cache, key, settings } = self.entry;
+        let call = cache.call(Operation::GetOrCompute);
+        call.watch(cache.compute(&call, key, settings, mode, f)).await
     }
 }

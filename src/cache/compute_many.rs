@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{
     backend::{Backend, Write},
+    crypto::StoreKey,
     error::Error,
     key::{CacheKey, Key},
-    metrics::Outcome,
+    metrics::{Call, Operation, Outcome},
 };
 
 /// How often a batch tries to lead at all its keys at once, before it computes some beside another call.
@@ -70,31 +71,54 @@ impl Cache {
         Fut: Future<Output = Result<I, E>>,
         I: IntoIterator<Item = (K, T)>,
     {
+        let call = self.call(Operation::GetOrComputeMany);
+        call.watch(self.compute_many(&call, keys, f)).await
+    }
+
+    async fn compute_many<K, T, E, F, Fut, I>(
+        &self,
+        call: &Call<'_>,
+        keys: impl IntoIterator<Item = K>,
+        f: F,
+    ) -> Result<Vec<Option<T>>, E>
+    where
+        K: Key + Clone,
+        T: Value,
+        F: FnOnce(Vec<K>) -> Fut,
+        Fut: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+    {
         let settings = Entry::new(self, ()).into_settings();
         let keys: Vec<K> = keys.into_iter().collect();
         let names: Vec<Option<CacheKey>> = keys.iter().map(|key| self.named(key)).collect();
         let firsts = firsts(&names);
         let is_first = |at: &usize| names[*at].as_ref().is_none_or(|name| firsts[name] == *at);
+        call.keys((0..keys.len()).filter(is_first).count());
         let mut values: Vec<Option<T>> = keys.iter().map(|_| None).collect();
         let mut members = Members::new();
         for (at, name) in (0..keys.len()).filter(is_first).filter_map(|at| Some((at, names[at].as_ref()?))) {
-            match self.hit::<T>(name.as_bytes()) {
+            match self.hit::<T>(call, name.as_bytes()) {
                 Some(stored) => values[at] = Some(stored.value.clone()),
-                None => _ = members.insert(at, Member { spot: self.spot(name), leader: None, write: None }),
+                None => {
+                    _ = members.insert(at, Member { spot: self.spot_at(name), leader: None, write: None })
+                }
             }
         }
-        self.lead_all(&mut members, &mut values).await;
-        let well = self.find_all(&mut members, &mut values).await;
+        if (0..keys.len()).any(|at| is_first(&at) && values[at].is_none()) {
+            call.beyond(|| None::<StoreKey>);
+        }
+        self.lead_all(call, &mut members, &mut values).await;
+        let well = self.find_all(call, &mut members, &mut values).await;
         let missing = (0..keys.len()).filter(|at| is_first(at) && values[*at].is_none());
         let missing: Vec<K> = missing.map(|at| keys[at].clone()).collect();
         if !missing.is_empty() {
             let created_at = self.creation_time(&settings);
-            let computed = f(missing).await.inspect_err(|_| self.outcome(Outcome::Error))?;
+            let computed = f(missing).await?;
             for (key, value) in computed {
                 let name = key.to_cache_key().ok();
                 let at = name.and_then(|name| firsts.get(&name).copied());
                 let Some(at) = at.filter(|at| values[*at].is_none()) else { continue };
-                self.outcome(Outcome::Computed);
+                call.outcome(Outcome::Computed);
                 values[at] = Some(value.clone());
                 if let Some(member) = members.get_mut(&at) {
                     self.take_in(member, value, &settings, created_at);
@@ -116,7 +140,7 @@ impl Cache {
 
     /// Leads at every key, or takes the value of another call that does. While this call waits it leads nowhere, so that
     /// nobody waits for it.
-    async fn lead_all<T: Value>(&self, members: &mut Members, values: &mut [Option<T>]) {
+    async fn lead_all<T: Value>(&self, call: &Call<'_>, members: &mut Members, values: &mut [Option<T>]) {
         for attempt in 1..=ATTEMPTS {
             members.values_mut().for_each(|member| member.leader = member.spot.seat.try_lead());
             if attempt == ATTEMPTS || members.values().all(|member| member.leader.is_some()) {
@@ -126,12 +150,11 @@ impl Cache {
                 members.iter().filter(|(_, member)| member.leader.is_none()).map(|(at, _)| *at).collect();
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
-                let Spot { key, seat, .. } = &members[&at].spot;
-                if let Turn::Value(stored) = seat.lead_or(|published| self.usable::<T>(published, &[])).await
-                {
-                    self.outcome(Outcome::Waited);
+                let spot = &members[&at].spot;
+                if let Turn::Value(stored) = spot.turn(|published| self.usable::<T>(published, &[])).await {
+                    call.outcome(Outcome::Waited);
                     values[at] = Some(stored.value.clone());
-                } else if let Some(stored) = self.hit::<T>(&key.key) {
+                } else if let Some(stored) = self.hit::<T>(call, &spot.key.key) {
                     values[at] = Some(stored.value.clone());
                 }
             }
@@ -140,7 +163,12 @@ impl Cache {
     }
 
     /// Takes from the store what is there and fresh; tells whether the store is well.
-    async fn find_all<T: Value>(&self, members: &mut Members, values: &mut [Option<T>]) -> bool {
+    async fn find_all<T: Value>(
+        &self,
+        call: &Call<'_>,
+        members: &mut Members,
+        values: &mut [Option<T>],
+    ) -> bool {
         if members.is_empty() {
             return true;
         }
@@ -148,7 +176,7 @@ impl Cache {
         let (found, trouble) = self.load::<T>(&spots).await;
         for ((at, member), stored) in members.iter_mut().zip(found) {
             let Some(stored) = stored.filter(|stored| stored.label.is_fresh(self.now())) else { continue };
-            self.outcome(Outcome::Hit);
+            call.outcome(member.spot.found());
             values[*at] = Some(stored.value.clone());
             if let Some(mut leader) = member.leader.take() {
                 leader.publish(hand_fresh(&stored), || ());

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     backend::{Backend, Write},
+    crypto::StoreKey,
     error::Error,
     key::CacheKey,
-    metrics::Outcome,
+    metrics::{Call, Outcome},
 };
 
 /// One key of one tenant, at which this call has a seat.
@@ -42,7 +43,13 @@ pub(super) enum Why {
 }
 
 impl Cache {
-    pub(super) fn spot(&self, key: &CacheKey) -> Spot {
+    /// The spot of a call for one key that memory did not answer.
+    pub(super) fn spot(&self, call: &Call<'_>, key: &CacheKey) -> Spot {
+        call.beyond(|| Some(self.store.as_ref()?.entry_place(key.as_bytes()).name));
+        self.spot_at(key)
+    }
+
+    pub(super) fn spot_at(&self, key: &CacheKey) -> Spot {
         let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
         let seat = self.shared.slots.enter(key.clone());
         Spot { cache: self.clone(), key, seat }
@@ -59,6 +66,7 @@ impl Cache {
     /// `get_or_compute` of every kind.
     pub(super) async fn compute<T, E, F, Fut, M>(
         &self,
+        call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
         mode: M,
@@ -75,33 +83,48 @@ impl Cache {
             Err(error) => {
                 self.trouble(&error);
                 mode.trouble(error)?;
-                return f().await.map_err(|error| mode.compute(error));
+                return alone(call, f).await.map_err(|error| mode.compute(error));
             }
         };
-        if let Some(stored) = self.hit::<T>(key.as_bytes()) {
+        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
             return Ok(stored.value.clone());
         }
-        let spot = self.spot(&key);
+        let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        let turn = spot.seat.lead_or(|published| self.usable::<T>(published, stale));
+        let turn = spot.turn(|published| self.usable::<T>(published, stale));
         let turn = match mode.hard_timeout() {
             Some((limit, error)) => timeout(limit, turn).await.map_err(|_| error)?,
             None => turn.await,
         };
         match turn {
             Turn::Value(stored) => {
-                self.outcome(Outcome::Waited);
+                call.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
-            Turn::Lead(leader) => spot.lead(leader, &settings, mode, f).await,
+            Turn::Lead(leader) => spot.lead(call, leader, &settings, mode, f).await,
         }
     }
 }
 
 impl Spot {
+    /// [`Seat::lead_or`], counted if it waits.
+    pub(super) async fn turn<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
+        let turn = self.seat.lead_or(usable).await;
+        if self.seat.waited() {
+            self.cache.shared.counters.waited();
+        }
+        turn
+    }
+
+    /// How a request ended whose value was there when its turn came.
+    pub(super) fn found(&self) -> Outcome {
+        if self.seat.waited() { Outcome::Waited } else { Outcome::Hit }
+    }
+
     /// Looks once more, then computes.
     async fn lead<T, E, F, Fut, M>(
         self,
+        call: &Call<'_>,
         leader: Leader,
         settings: &Settings,
         mode: M,
@@ -118,7 +141,7 @@ impl Spot {
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
             share(leader, stored, Why::Fresh);
-            self.cache.outcome(Outcome::Hit);
+            call.outcome(self.found());
             return Ok(stored.value.clone());
         }
         let fallback = found.filter(|_| M::FAIL_SAFE);
@@ -129,7 +152,7 @@ impl Spot {
                 match timeout(limit, &mut computing).await {
                     Ok(computed) => computed,
                     Err(_) if stale.label.is_alive(self.cache.now()) => {
-                        return Ok(self.fall_back(leader, stale));
+                        return Ok(self.fall_back(call, leader, stale));
                     }
                     Err(_) => computing.await,
                 }
@@ -141,19 +164,16 @@ impl Spot {
             _ => f().await,
         };
         match (computed, fallback.filter(|stored| stored.label.is_alive(self.cache.now()))) {
-            (Ok(value), _) => self.finish(leader, settings, mode, value, created_at, well).await,
-            (Err(_), Some(stale)) => Ok(self.fall_back(leader, &stale)),
-            (Err(error), None) => {
-                self.cache.outcome(Outcome::Error);
-                Err(mode.compute(error))
-            }
+            (Ok(value), _) => self.finish(call, leader, settings, mode, value, created_at, well).await,
+            (Err(_), Some(stale)) => Ok(self.fall_back(call, leader, &stale)),
+            (Err(error), None) => Err(mode.compute(error)),
         }
     }
 
     /// The stale value, for those who wait too: their own functions would do no better now.
-    fn fall_back<T: Value>(&self, leader: Leader, stale: &Arc<Stored<T>>) -> T {
+    fn fall_back<T: Value>(&self, call: &Call<'_>, leader: Leader, stale: &Arc<Stored<T>>) -> T {
         share(leader, stale, Why::FailSafe);
-        self.cache.outcome(Outcome::Stale);
+        call.outcome(Outcome::Stale);
         stale.value.clone()
     }
 
@@ -161,8 +181,10 @@ impl Spot {
     ///
     /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
     /// down costs one time-out and not two.
+    #[allow(clippy::too_many_arguments)] // what every caller holds
     pub(super) async fn finish<T: Value, E, M: Mode>(
         self,
+        call: &Call<'_>,
         mut leader: Leader,
         settings: &Settings,
         mode: M,
@@ -171,12 +193,13 @@ impl Spot {
         well: bool,
     ) -> Result<T, M::Error<E>> {
         let cache = &self.cache;
-        cache.outcome(Outcome::Computed);
         let label = match settings.label(created_at, &value) {
             Ok(label) => label,
             Err(error) => {
                 cache.trouble(&error);
-                return mode.trouble(error).map(|()| value);
+                mode.trouble(error)?;
+                call.outcome(Outcome::Computed);
+                return Ok(value);
             }
         };
         let stored = Arc::new(Stored { value, label });
@@ -186,6 +209,7 @@ impl Spot {
                 cache.trouble(&error);
                 mode.trouble(error)?;
                 share(leader, &stored, Why::Fresh);
+                call.outcome(Outcome::Computed);
                 return Ok(stored.value.clone());
             }
         };
@@ -197,6 +221,7 @@ impl Spot {
                 self.write_behind(leader, write).await;
             }
         }
+        call.outcome(Outcome::Computed);
         Ok(stored.value.clone())
     }
 
@@ -215,6 +240,16 @@ impl Spot {
             Ok(_) | Err(_) => write.await,
         }
     }
+}
+
+/// Computes without the cache.
+pub(super) async fn alone<T, E, F, Fut>(call: &Call<'_>, f: F) -> Result<T, E>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    call.beyond(|| None::<StoreKey>);
+    f().await.inspect(|_| call.outcome(Outcome::Computed))
 }
 
 /// Whether the store has just answered, if only with something that cannot be read.

@@ -58,7 +58,10 @@ impl Cache {
     fn read_marker(&self, place: &Place, entry: Option<bytes::Bytes>) -> Answer {
         let (Some(store), Some(entry)) = (&self.store, entry) else { return Answer::Absent };
         match store.open_marker(place, entry) {
-            Ok(Some(at)) => Answer::Marked(at),
+            Ok(Some((at, key))) => {
+                self.shared.counters.opened(key);
+                Answer::Marked(at)
+            }
             Ok(None) => Answer::Absent,
             Err(reason) => {
                 self.trouble(&Error::Unreadable(reason));

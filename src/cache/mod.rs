@@ -39,7 +39,7 @@ use crate::{
     encrypted::EncryptedBackend,
     error::Error,
     key::Key,
-    metrics::{Counters, Stats},
+    metrics::{Call, Counters, Operation, Stats},
 };
 
 /// What a [`Cache`] holds: anything that can be serialized, cloned and shared between threads.
@@ -200,7 +200,10 @@ impl Cache {
     /// [`Error::Key`]; [`Error::Backend`].
     pub fn delete(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> {
         let key = key.to_cache_key();
-        async move { self.remove(&key?).await }
+        async move {
+            let call = self.call(Operation::Delete);
+            call.watch(self.remove(&call, key)).await
+        }
     }
 
     /// Whether memory holds a value under this key, or the store says that it does: see
@@ -220,7 +223,10 @@ impl Cache {
     /// [`Error::Key`]; [`Error::Backend`].
     pub fn exists(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> {
         let key = key.to_cache_key();
-        async move { self.holds(&key?).await }
+        async move {
+            let call = self.call(Operation::Exists);
+            call.watch(self.holds(&call, key)).await
+        }
     }
 
     /// The value under this key: from memory, from the store, or from `f`, whose value is then kept.
@@ -328,10 +334,9 @@ impl Cache {
     /// # Errors
     /// [`Error::Tag`] unless the tag has 1 to 255 bytes; [`Error::Backend`] if other processes will not see it: call again.
     pub async fn invalidate_tag(&self, tag: &str) -> Result<(), Error> {
-        if !(1..=255).contains(&tag.len()) {
-            return Err(Error::Tag);
-        }
-        self.invalidate(tag.as_bytes()).await
+        let call = self.call(Operation::InvalidateTag);
+        let tag = (1..=255).contains(&tag.len()).then_some(tag.as_bytes()).ok_or(Error::Tag);
+        call.watch(async { self.invalidate(&call, tag?).await }).await
     }
 
     /// Makes every value of this tenant, namespace and epoch a miss, as [`invalidate_tag`](Self::invalidate_tag) does.
@@ -351,12 +356,14 @@ impl Cache {
     /// # Errors
     /// [`Error::Backend`] if other processes will not see it: call again.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.invalidate(b"").await
+        let call = self.call(Operation::Clear);
+        call.watch(self.invalidate(&call, b"")).await
     }
 
     /// What this cache, with its clones and tenants, has done so far.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        let breaker = self.store.as_ref().and_then(|store| store.backend().breaker_state());
+        self.shared.counters.stats(self.shared.memory(), self.shared.slots.len() as u64, breaker)
     }
 
     /// Starts no more background work, and waits for what is under way.
@@ -373,6 +380,10 @@ impl Cache {
     pub async fn close(&self) {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+    }
+
+    fn call(&self, operation: Operation) -> Call<'_> {
+        self.shared.counters.call(operation)
     }
 
     fn now(&self) -> u64 {

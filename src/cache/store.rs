@@ -16,7 +16,7 @@ use crate::{
     backend::Write,
     encrypted::{Loaded, Place},
     error::Error,
-    metrics::Outcome,
+    metrics::{Call, Outcome},
 };
 
 impl Cache {
@@ -43,10 +43,10 @@ impl Cache {
     }
 
     /// A fresh value in memory whose markers are known: the fast path, without an await.
-    pub(super) fn hit<T: Value>(&self, key: &[u8]) -> Option<Arc<Stored<T>>> {
+    pub(super) fn hit<T: Value>(&self, call: &Call<'_>, key: &[u8]) -> Option<Arc<Stored<T>>> {
         let stored = self.alive_in_memory::<T>(key)?;
         let fresh = stored.label.is_fresh(self.now());
-        fresh.then(|| self.outcome(Outcome::L1Hit)).map(|()| stored)
+        fresh.then(|| call.outcome(Outcome::L1Hit)).map(|()| stored)
     }
 
     /// The same, or stale.
@@ -97,6 +97,7 @@ impl Cache {
             });
             loaded.push(match opened {
                 Some(Ok((Some(opened), _))) => {
+                    self.shared.counters.opened(opened.key_id());
                     let label = Label { times: opened.times(), tags: opened.tags().map(Box::from).collect() };
                     if let Verdict::Ask(tags) = self.judge(&label) {
                         ask.extend(tags);
@@ -126,7 +127,6 @@ impl Cache {
             if !self.survives_what_is_known(&label) {
                 return None;
             }
-            self.shared.counters.opened(loaded.key_id());
             let value = loaded.decode().map_err(|reason| note(reason.into())).ok()?;
             let stored = Arc::new(Stored { value, label });
             let size = loaded.size();
@@ -169,6 +169,7 @@ impl Cache {
         };
         let kept = Kept { label: stored.label.clone(), since, content, size };
         tier.put(key.clone(), kept);
+        self.shared.tell_memory();
     }
 }
 
@@ -178,6 +179,7 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since)) {
             tier.remove(key);
+            self.shared.tell_memory();
         }
     }
 }

@@ -3,40 +3,41 @@
 use std::sync::Arc;
 
 use super::{
-    Cache, Shared, Value,
-    call::Settings,
-    engine::is_well,
-    flight::SlotKey,
-    tags::Tag,
-    value::{Label, Stored},
+    Cache, Shared, Value, call::Settings, engine::is_well, flight::SlotKey, tags::Tag, value::Stored,
 };
 use crate::{
     backend::Backend,
     encrypted::later,
-    error::{Error, Unreadable},
+    error::{Error, KeyError},
     key::CacheKey,
-    metrics::{Outcome, Stats},
+    metrics::{Call, Outcome},
 };
 
 /// The end of time: FORMAT.md, "never".
 const NEVER: u64 = u64::MAX;
 
 impl Cache {
-    pub(super) async fn read<T: Value>(&self, key: &CacheKey, strict: bool) -> Result<Option<T>, Error> {
-        if let Some(stored) = self.hit::<T>(key.as_bytes()) {
+    pub(super) async fn read<T: Value>(
+        &self,
+        call: &Call<'_>,
+        key: Result<CacheKey, Error>,
+        strict: bool,
+    ) -> Result<Option<T>, Error> {
+        let key = key?;
+        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
             return Ok(Some(stored.value.clone()));
         }
-        let (found, trouble) = self.spot(key).find::<T>().await;
+        let (found, trouble) = self.spot(call, &key).find::<T>().await;
         let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
         match (fresh, trouble) {
             (_, Some(error)) if strict => Err(error),
             (Some(stored), _) => {
-                self.outcome(Outcome::Hit);
+                call.outcome(Outcome::Hit);
                 Ok(Some(stored.value.clone()))
             }
             (None, Some(error)) if !is_well(Some(&error)) => Err(error),
             (None, _) => {
-                self.outcome(Outcome::Miss);
+                call.outcome(Outcome::Miss);
                 Ok(None)
             }
         }
@@ -44,18 +45,20 @@ impl Cache {
 
     pub(super) async fn write<T: Value>(
         &self,
-        key: &CacheKey,
+        call: &Call<'_>,
+        key: Result<CacheKey, Error>,
         settings: &Settings,
         value: T,
     ) -> Result<(), Error> {
+        let key = key?;
         settings.check(self)?;
         let created_at = self.creation_time(settings);
         let label = settings.label(created_at, &value)?;
         let stored = Arc::new(Stored { value, label });
         let write = self.seal(key.as_bytes(), &stored)?;
-        let spot = self.spot(key);
+        let spot = self.spot(call, &key);
         let writing = spot.seat.write().await;
-        self.forget(key);
+        self.forget(&key);
         if let (Some(store), Some((name, entry, ttl))) = (&self.store, write.clone()) {
             let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
             written.inspect_err(|error| self.trouble(error))?;
@@ -64,10 +67,15 @@ impl Cache {
         Ok(())
     }
 
-    pub(super) async fn remove(&self, key: &CacheKey) -> Result<bool, Error> {
-        let spot = self.spot(key);
+    pub(super) async fn remove(
+        &self,
+        call: &Call<'_>,
+        key: Result<CacheKey, KeyError>,
+    ) -> Result<bool, Error> {
+        let key = key?;
+        let spot = self.spot(call, &key);
         let writing = spot.seat.write().await;
-        let in_memory = self.forget(key);
+        let in_memory = self.forget(&key);
         let in_store = match &self.store {
             Some(store) => {
                 let name = store.entry_place(key.as_bytes()).name;
@@ -76,7 +84,8 @@ impl Cache {
             }
             None => false,
         };
-        writing.finish(|| _ = self.forget(key));
+        writing.finish(|| _ = self.forget(&key));
+        call.found(in_memory || in_store);
         Ok(in_memory || in_store)
     }
 
@@ -84,24 +93,40 @@ impl Cache {
     pub(super) fn forget(&self, key: &CacheKey) -> bool {
         let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(&key));
+        self.shared.tell_memory();
         removed
             .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
     }
 
-    pub(super) async fn holds(&self, key: &CacheKey) -> Result<bool, Error> {
+    pub(super) async fn holds(
+        &self,
+        call: &Call<'_>,
+        key: Result<CacheKey, KeyError>,
+    ) -> Result<bool, Error> {
+        let key = key?;
         let tier = self.shared.tier.as_ref();
         if tier
             .and_then(|tier| tier.get(&self.scope, key.as_bytes()))
             .is_some_and(|kept| self.is_believed(&kept))
         {
+            call.outcome(Outcome::L1Hit);
             return Ok(true);
         }
-        let Some(store) = &self.store else { return Ok(false) };
-        Ok(store.backend().exists(&store.entry_place(key.as_bytes()).name).await?)
+        let found = match &self.store {
+            Some(store) => {
+                let name = store.entry_place(key.as_bytes()).name;
+                call.beyond(|| Some(&name));
+                let found = store.backend().exists(&name).await.map_err(Error::from);
+                found.inspect_err(|error| self.trouble(error))?
+            }
+            None => false,
+        };
+        call.found(found);
+        Ok(found)
     }
 
     /// Remembers the invalidation in this process, then tells the store.
-    pub(super) async fn invalidate(&self, tag: &[u8]) -> Result<(), Error> {
+    pub(super) async fn invalidate(&self, call: &Call<'_>, tag: &[u8]) -> Result<(), Error> {
         let remembered = Tag { scope: self.scope, tag: tag.into() };
         let at = self.shared.markers.invalidate(remembered, self.now());
         let Some(store) = &self.store else { return Ok(()) };
@@ -109,32 +134,24 @@ impl Cache {
         let expires_at =
             if tag.is_empty() { NEVER } else { later(at, self.shared.policy.longest).unwrap_or(NEVER) };
         let (name, entry, ttl) = store.seal_marker(tag, at, expires_at)?;
+        call.beyond(|| Some(&name));
         let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
         written.inspect_err(|error| self.trouble(error))
     }
 
-    pub(super) fn outcome(&self, outcome: Outcome) {
-        self.shared.counters.outcome(outcome);
-    }
-
-    /// A value that was found and returned: fresh or stale.
-    pub(super) fn outcome_of(&self, label: &Label) {
-        let fresh = label.is_fresh(self.now());
-        self.outcome(if fresh { Outcome::Hit } else { Outcome::Stale });
-    }
-
     pub(super) fn trouble(&self, error: &Error) {
-        let unreadable: Option<Unreadable> = match error {
-            Error::Unreadable(reason) => Some(*reason),
-            _ => None,
-        };
-        self.shared.counters.trouble(unreadable);
+        self.shared.counters.trouble(error);
     }
 }
 
 impl Shared {
-    pub(super) fn stats(&self) -> Stats {
-        let (entries, bytes) = self.tier.as_ref().map_or((0, 0), |tier| (tier.len() as u64, tier.bytes()));
-        self.counters.stats(entries, bytes, self.slots.len() as u64)
+    /// How many entries are in memory, and how many bytes these count for.
+    pub(super) fn memory(&self) -> (u64, u64) {
+        self.tier.as_ref().map_or((0, 0), |tier| (tier.len() as u64, tier.bytes()))
+    }
+
+    /// After a change of what is in memory.
+    pub(super) fn tell_memory(&self) {
+        self.counters.memory(|| self.memory());
     }
 }

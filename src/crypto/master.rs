@@ -140,7 +140,7 @@ impl fmt::Debug for MasterKey {
 }
 
 /// Which master key sealed an entry: 4 public bytes, which group a store's entries by key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub(super) [u8; 4]);
 
 impl KeyId {

@@ -171,10 +171,14 @@ impl<B: Backend> EncryptedBackend<B> {
         Ok((place.name, entry, times.hint()))
     }
 
-    /// When the invalidation was; `None` for a marker that has expired.
-    pub(crate) fn open_marker(&self, place: &Place, entry: Bytes) -> Result<Option<u64>, Unreadable> {
+    /// When the invalidation was, and which key sealed it; `None` for a marker that has expired.
+    pub(crate) fn open_marker(
+        &self,
+        place: &Place,
+        entry: Bytes,
+    ) -> Result<Option<(u64, KeyId)>, Unreadable> {
         let opened = self.open_asking(&place.locator, entry, Kind::Tag, 0, Some(Codec::Raw))?;
-        Ok(opened.map(|marker| marker.meta().created_at))
+        Ok(opened.map(|marker| (marker.meta().created_at, marker.key_id())))
     }
 
     /// Tells the memory of one tenant, namespace and epoch from that of others: half of the empty tag's locator.

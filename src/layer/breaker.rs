@@ -13,6 +13,7 @@ use crate::{
     backend::{Backend, Write},
     crypto::{Sealed, StoreKey},
     error::{BackendError, BackendErrorKind, Error},
+    metrics::BreakerState,
 };
 
 /// The most calls and the most probes that can be set.
@@ -60,17 +61,6 @@ pub struct Breaker<B> {
     circuit: Arc<Circuit>,
 }
 
-/// What a [`Breaker`] does with calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BreakerState {
-    /// They pass.
-    Closed,
-    /// They are refused.
-    Open,
-    /// A few pass as probes, the others are refused.
-    HalfOpen,
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("the circuit breaker is open")]
 struct Open;
@@ -78,7 +68,8 @@ struct Open;
 impl<B: Backend> Breaker<B> {
     /// The backend, with the defaults.
     pub fn new(inner: B) -> Self {
-        Self { inner, circuit: Arc::new(Circuit::new(Settings::default())) }
+        let circuit = Arc::new(Circuit::new(Settings::default(), inner.name()));
+        Self { inner, circuit }
     }
 
     /// At which share of failures among the calls in the window it opens: 0.5 by default, and 0 is any failure.
@@ -142,7 +133,7 @@ impl<B: Backend> Breaker<B> {
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = *self.circuit.settings();
         change(&mut settings);
-        Self { circuit: Arc::new(Circuit::new(settings)), ..self }
+        Self { circuit: Arc::new(Circuit::new(settings, self.name())), ..self }
     }
 
     async fn guard<T, F>(&self, _: Load, call: impl FnOnce() -> F) -> Result<T, BackendError>
@@ -162,5 +153,10 @@ impl<B: Backend> Breaker<B> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<B: Backend> Backend for Breaker<B> {
-    guarded!();
+    guarded!(calls);
+
+    /// Its own: one behind it is hidden by it.
+    fn breaker_state(&self) -> Option<BreakerState> {
+        Some(self.state())
+    }
 }

@@ -8,8 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::BreakerState;
-use crate::error::BackendErrorKind;
+use crate::{
+    error::BackendErrorKind,
+    metrics::{self, BreakerState},
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -31,6 +33,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(super) struct Circuit {
     settings: Settings,
+    /// Of the store, for metrics.
+    name: &'static str,
     state: Mutex<State>,
 }
 
@@ -86,8 +90,8 @@ pub(super) struct Pass<'a> {
 }
 
 impl Circuit {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, state: Mutex::default() }
+    pub(super) fn new(settings: Settings, name: &'static str) -> Self {
+        Self { settings, name, state: Mutex::default() }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -112,6 +116,7 @@ impl Circuit {
             if *next <= now {
                 // Again after each such time: a probe that never comes back must not keep the breaker open.
                 (*probing, *free, *next) = (true, self.settings.probes, now + self.settings.open_for);
+                metrics::breaker(self.name, BreakerState::HalfOpen);
             }
             *free = free.checked_sub(1).ok_or(*next - now)?;
         }
@@ -132,15 +137,22 @@ impl Circuit {
             (Phase::Closed(window), Verdict::Failure | Verdict::TimedOut) => {
                 window.push(now, true, &self.settings);
                 if silent || window.is_bad(&self.settings) {
-                    state.open(now + self.settings.open_for);
+                    self.open(&mut state, now);
                 }
             }
             (Phase::Broken { free, .. }, Verdict::Nothing) => *free = (*free + 1).min(self.settings.probes),
-            (Phase::Broken { .. }, Verdict::Answer) => state.turn(Phase::default()),
-            (Phase::Broken { .. }, Verdict::Failure | Verdict::TimedOut) => {
-                state.open(now + self.settings.open_for);
+            (Phase::Broken { .. }, Verdict::Answer) => {
+                state.turn(Phase::default());
+                metrics::breaker(self.name, BreakerState::Closed);
             }
+            (Phase::Broken { .. }, Verdict::Failure | Verdict::TimedOut) => self.open(&mut state, now),
         }
+    }
+
+    fn open(&self, state: &mut State, now: Instant) {
+        let next = now + self.settings.open_for;
+        state.turn(Phase::Broken { probing: false, free: 0, next });
+        metrics::breaker(self.name, BreakerState::Open);
     }
 
     /// The state, also after a panic elsewhere: every change to it is whole before anything can panic.
@@ -150,10 +162,6 @@ impl Circuit {
 }
 
 impl State {
-    fn open(&mut self, next: Instant) {
-        self.turn(Phase::Broken { probing: false, free: 0, next });
-    }
-
     fn turn(&mut self, phase: Phase) {
         self.phase = phase;
         self.epoch += 1;

@@ -10,12 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use self::{
-    breaker::{Breaker, BreakerState},
-    limit::Limit,
-    retry::Retry,
-    timeout::Timeout,
-};
+pub use self::{breaker::Breaker, limit::Limit, retry::Retry, timeout::Timeout};
 use crate::{
     backend::Backend,
     error::{BackendError, BackendErrorKind, Error, SettingError},
@@ -157,9 +152,16 @@ fn runtime(backend: &'static str) -> Result<(), BackendError> {
 }
 
 /// Implements [`Backend`], every method of it, by the same method of `self.inner` inside `self.guard`. With
-/// `again: clone` the guard can make the call as often as it likes.
+/// `again: clone` the guard can make the call as often as it likes; with `calls` the state of a breaker is left out.
 macro_rules! guarded {
     ($(again: $again:ident)?) => {
+        guarded!(calls $($again)?);
+
+        fn breaker_state(&self) -> Option<crate::metrics::BreakerState> {
+            self.inner.breaker_state()
+        }
+    };
+    (calls $($again:ident)?) => {
         async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
             self.guard(Load::One, || self.inner.get(key)).await
         }

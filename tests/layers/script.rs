@@ -13,7 +13,8 @@ use std::{
 };
 
 use blindcache::{
-    Backend, BackendError, BackendErrorKind as Kind, Error, Sealed, SettingError, StoreKey, Write,
+    Backend, BackendError, BackendErrorKind as Kind, BreakerState, Error, Sealed, SettingError, StoreKey,
+    Write,
 };
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
@@ -166,6 +167,9 @@ impl Backend for Script {
     }
     async fn ping(&self) -> Result<(), BackendError> {
         self.step("ping").await
+    }
+    fn breaker_state(&self) -> Option<BreakerState> {
+        None
     }
 }
 

@@ -25,6 +25,7 @@ use super::{Backend, Write};
 use crate::{
     crypto::{Sealed, StoreKey},
     error::BackendError,
+    metrics::BreakerState,
 };
 
 /// The name in errors and metrics.
@@ -170,6 +171,10 @@ impl Backend for RedisBackend {
 
     async fn ping(&self) -> Result<(), BackendError> {
         Ok(request::pong(&self.call(Request::ping()).await?)?)
+    }
+
+    fn breaker_state(&self) -> Option<BreakerState> {
+        None
     }
 }
 
