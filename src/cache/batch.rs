@@ -113,6 +113,9 @@ impl Cache {
     async fn write_many<T: Value>(&self, items: Vec<(CacheKey, T)>) -> Result<(), Error> {
         let settings = Entry::new(self, ()).into_settings();
         settings.check(self)?;
+        if items.is_empty() {
+            return Ok(());
+        }
         let created_at = self.creation_time(&settings);
         let mut sealed = Vec::with_capacity(items.len());
         for (key, value) in items {
@@ -143,6 +146,9 @@ impl Cache {
     }
 
     async fn remove_many(&self, keys: &[CacheKey]) -> Result<Vec<bool>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut ordered: Vec<&CacheKey> = keys.iter().collect();
         ordered.sort();
         ordered.dedup();

@@ -126,14 +126,16 @@ impl Cache {
                 members.iter().filter(|(_, member)| member.leader.is_none()).map(|(at, _)| *at).collect();
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
-                let Spot { key, seat, .. } = &members[&at].spot;
+                let seat = &members[&at].spot.seat;
                 if let Turn::Value(stored) = seat.lead_or(|published| self.usable::<T>(published, &[])).await
                 {
                     self.outcome(Outcome::Waited);
                     values[at] = Some(stored.value.clone());
-                } else if let Some(stored) = self.hit::<T>(&key.key) {
-                    values[at] = Some(stored.value.clone());
                 }
+            }
+            members.retain(|at, _| values[*at].is_none());
+            for (at, member) in members.iter() {
+                values[*at] = self.hit::<T>(&member.spot.key.key).map(|stored| stored.value.clone());
             }
             members.retain(|at, _| values[*at].is_none());
         }

@@ -1,9 +1,6 @@
 //! Tags, and clearing a namespace.
 
-use std::{
-    cell::Cell,
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 
 use blindcache::{Cache, Sealed};
 use bytes::Bytes;

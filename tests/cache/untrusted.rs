@@ -59,7 +59,8 @@ async fn next_write_heals() {
                 3 => assert_eq!(cache.get_or_refresh("k", seven).await, Ok(7)),
                 4 => assert_eq!(cache.refresh("k", seven).await, Ok(7)),
                 _ => {
-                    let many = |keys: Vec<&'static str>| async { Ok::<_, ()>(keys.into_iter().map(|key| (key, 7))) };
+                    let many =
+                        |keys: Vec<&'static str>| async { Ok::<_, ()>(keys.into_iter().map(|key| (key, 7))) };
                     assert_eq!(cache.get_or_compute_many(["k"], many).await, Ok(vec![Some(7)]));
                 }
             }
