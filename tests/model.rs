@@ -61,7 +61,7 @@ fn search(cases: u32, lying: bool, plant: Plant) -> Result<(), String> {
     });
     match result {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(why, case)) => Err(format!("{why}\nsmallest history: {case:#?}")),
+        Err(TestError::Fail(why, case)) => Err(format!("{why}\nsmallest history: {case:?}")),
         Err(TestError::Abort(why)) => Err(format!("given up: {why}")),
     }
 }
@@ -89,6 +89,6 @@ fn what_is_returned_over_a_lying_store_may_be() {
 fn planted_bugs_are_found() {
     for plant in [Plant::OneTenant, Plant::LongerLife, Plant::NoTags, Plant::LateWrites] {
         let found = search(1_000, false, plant).expect_err("a planted bug is found");
-        assert!(found.contains("smallest history"), "{plant:?}: {found}");
+        assert!(found.starts_with("value "), "{plant:?}: {found}");
     }
 }
