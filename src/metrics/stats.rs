@@ -31,7 +31,8 @@ use crate::crypto::KeyId;
 /// Each call on a cache, and each refresh in the background, is a span `cache` of the target `blindcache`, level debug. It has
 /// the `operation`, at its end the `outcome`, and the `locator`, the first 8 characters of the name in the store; a batch has
 /// the number of its `keys` instead, and where memory answered there is no locator, which would cost an HMAC. What
-/// cannot be read, trouble with the store, what was refused, and a refresh that failed in the background are warnings.
+/// cannot be read (with its `locator`), trouble with the store, what was refused, and a refresh that failed in the
+/// background are warnings.
 ///
 /// No key, tenant, namespace, tag or value is in any of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
