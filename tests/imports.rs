@@ -32,7 +32,7 @@ const CRYPTO_TYPES: Reach =
 const TABLE: &[(&str, &[(&str, Reach)])] = &[
     ("error", &[]),
     ("clock", &[]),
-    ("metrics", &[]),
+    ("metrics", &[("crypto", Only(&["KeyId"]))]),
     ("key", &[]),
     ("codec", &[]),
     ("crypto", &[("key", All)]),

@@ -24,7 +24,7 @@ use crate::{
 /// | [`none_ttl`](Self::none_ttl) | the ttl |
 /// | [`jitter`](Self::jitter) | none |
 /// | [`soft_timeout`](Self::soft_timeout), [`refresh_ahead`](Self::refresh_ahead) | none |
-/// | [`l1`](Self::l1), [`l1_bytes`](Self::l1_bytes), [`l1_ttl`](Self::l1_ttl) | 10,000 entries, 64 MiB, 30 s |
+/// | `l1`, `l1_bytes`, `l1_ttl` (feature `l1`) | 10,000 entries, 64 MiB, 30 s |
 /// | [`marker_ttl`](Self::marker_ttl) | 1 s |
 /// | [`longest`](Self::longest) | 30 days |
 #[must_use = "a cache is made by build()"]

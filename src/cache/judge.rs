@@ -64,7 +64,7 @@ impl Cache {
             }
             Ok(None) => Answer::Absent,
             Err(reason) => {
-                self.trouble(&Error::Unreadable(reason));
+                self.shared.counters.trouble(&reason.into(), Some(&place.name));
                 Answer::Broken
             }
         }

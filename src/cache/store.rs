@@ -82,8 +82,8 @@ impl Cache {
         };
 
         let mut trouble = None;
-        let mut note = |error: Error| {
-            self.trouble(&error);
+        let mut note = |error: Error, at: Option<&Place>| {
+            self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
             trouble.get_or_insert(error);
         };
         let keeps_sealed = self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed);
@@ -105,7 +105,7 @@ impl Cache {
                     Some((opened, label, sealed))
                 }
                 Some(Err(reason)) => {
-                    note(reason.into());
+                    note(reason.into(), Some(place));
                     None
                 }
                 Some(Ok((None, _))) | None => None,
@@ -116,10 +116,11 @@ impl Cache {
         if !ask.is_empty()
             && let Err(error) = self.ask(ask).await
         {
-            note(error);
+            note(error, None);
         }
 
-        let found = loaded.into_iter().zip(spots.iter().zip(versions)).map(|(loaded, (spot, version))| {
+        let spots = spots.iter().zip(&places).zip(versions);
+        let found = loaded.into_iter().zip(spots).map(|(loaded, ((spot, place), version))| {
             let Some((loaded, label, sealed)) = loaded else {
                 spot.seat.still(version, || self.forget_old(&spot.key));
                 return None;
@@ -127,7 +128,7 @@ impl Cache {
             if !self.survives_what_is_known(&label) {
                 return None;
             }
-            let value = loaded.decode().map_err(|reason| note(reason.into())).ok()?;
+            let value = loaded.decode().map_err(|reason| note(reason.into(), Some(place))).ok()?;
             let stored = Arc::new(Stored { value, label });
             let size = loaded.size();
             spot.seat.still(version, || self.keep_sized(&spot.key, &stored, sealed, size, since));

@@ -140,7 +140,7 @@ impl Cache {
     }
 
     pub(super) fn trouble(&self, error: &Error) {
-        self.shared.counters.trouble(error);
+        self.shared.counters.trouble(error, None);
     }
 }
 

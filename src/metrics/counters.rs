@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -102,9 +103,9 @@ impl Counters {
         cell.durations.record(duration);
     }
 
-    /// Counts trouble with the cache, and traces it.
-    pub(crate) fn trouble(&self, error: &Error) {
-        span::trouble(error);
+    /// Counts trouble with the cache, and traces it, with the place in the store if it is of one.
+    pub(crate) fn trouble(&self, error: &Error, place: Option<&dyn fmt::Debug>) {
+        span::trouble(error, place);
         match label::trouble(error) {
             Ok(reason) => self.troubles.count(reason),
             Err(reason) => self.unreadable.count(reason.as_str()),

@@ -77,11 +77,12 @@ mod traced {
         }
     }
 
-    pub(crate) fn trouble(error: &Error) {
+    pub(crate) fn trouble(error: &Error, place: Option<&dyn fmt::Debug>) {
         match label::trouble(error) {
             Err(reason) => tracing::warn!(
                 target: "blindcache",
                 reason = reason.as_str(),
+                locator = place.map(tracing::field::debug),
                 "an entry of the store cannot be read"
             ),
             Ok(reason) => {
@@ -110,7 +111,7 @@ mod traced {
 
 #[cfg(not(feature = "tracing"))]
 mod untraced {
-    use std::future::Future;
+    use std::{fmt, future::Future};
 
     use super::super::{Operation, Outcome};
     use crate::error::Error;
@@ -133,7 +134,7 @@ mod untraced {
         pub(in super::super) fn outcome(&self, _: Outcome) {}
     }
 
-    pub(crate) fn trouble(_: &Error) {}
+    pub(crate) fn trouble(_: &Error, _: Option<&dyn fmt::Debug>) {}
 
     pub(crate) fn background_failed() {}
 

@@ -7,6 +7,34 @@ use crate::crypto::KeyId;
 
 /// What a cache, with its clones and tenants, has done since it was built: the numbers of the feature `metrics`, without
 /// it. The lists have what has happened, and nothing else.
+///
+/// # Feature `metrics`
+///
+/// Through the [`metrics`](https://docs.rs/metrics) facade, each with the label `backend`, the name of the store:
+///
+/// | metric | further labels | |
+/// |---|---|---|
+/// | `blindcache_requests_total` | `operation`, `outcome` | keys asked for: [`Requests`] |
+/// | `blindcache_call_duration_seconds` | `operation`, `outcome` | a histogram of the calls that went beyond memory |
+/// | `blindcache_unreadable_total` | `reason` | [`unreadable_by_reason`](Self::unreadable_by_reason) |
+/// | `blindcache_troubles_total` | `reason` | [`troubles_by_reason`](Self::troubles_by_reason) |
+/// | `blindcache_opened_total` | `key_id` | [`opened`](Self::opened) |
+/// | `blindcache_waits_total` | | [`waits`](Self::waits) |
+/// | `blindcache_l1_entries`, `blindcache_l1_bytes` | | gauges of what is in memory |
+/// | `blindcache_breaker_state` | | a gauge: 0 closed, 1 half open, 2 open |
+///
+/// A cache looks for the recorder when it is built, so that counting looks nothing up: install the recorder before. Caches
+/// over stores of one name add up; of several breakers, the gauge shows the one that changed last.
+///
+/// # Feature `tracing`
+///
+/// Each call on a cache, and each refresh in the background, is a span `cache` of the target `blindcache`, level debug. It has
+/// the `operation`, at its end the `outcome`, and the `locator`, the first 8 characters of the name in the store; a batch has
+/// the number of its `keys` instead, and where memory answered there is no locator, which would cost an HMAC. What
+/// cannot be read (with its `locator`), trouble with the store, what was refused, and a refresh that failed in the
+/// background are warnings.
+///
+/// No key, tenant, namespace, tag or value is in any of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

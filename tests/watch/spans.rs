@@ -67,6 +67,8 @@ async fn an_unreadable_entry_and_a_store_that_fails_are_warnings() {
     world.store.fail();
     cache.get::<i32>("k").await.unwrap_err();
     let events = listener.events();
+    let name = format!("{:?}", world.store.entries()[0].0);
+    assert_eq!(events[0].field("locator"), Some(&name[..]));
     let reasons: Vec<_> = events.iter().map(|event| (event.level, event.field("reason"))).collect();
     assert_eq!(reasons, [(Level::WARN, Some("not_sealed")), (Level::WARN, Some("timeout"))]);
     assert_eq!(events[1].field("error"), Some("the store failed: test did not answer in time"));
