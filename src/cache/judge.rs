@@ -44,8 +44,7 @@ impl Cache {
         let failed = match answers {
             Ok(answers) => {
                 for ((tag, place), entry) in tags.into_iter().zip(&places).zip(answers) {
-                    let answer = self.read_marker(place, entry);
-                    self.shared.markers.learn(tag, answer, now);
+                    self.learn(tag, place, entry, now).await;
                 }
                 return Ok(());
             }
@@ -53,6 +52,18 @@ impl Cache {
         };
         tags.into_iter().for_each(|tag| self.shared.markers.learn(tag, Answer::Unknown, now));
         Err(failed)
+    }
+
+    /// Takes in a marker. One that does not open invalidates whatever carries the tag until now, and is replaced by one
+    /// that says so: else nothing with this tag could ever be cached again.
+    async fn learn(&self, tag: Tag, place: &Place, marker: Option<bytes::Bytes>, now: u64) {
+        let answer = self.read_marker(place, marker);
+        let broken = (answer == Answer::Broken).then(|| tag.tag.clone());
+        self.shared.markers.learn(tag, answer, now);
+        if let Some(tag) = broken {
+            // What fails here is counted, and tried again when the marker is asked for again.
+            let _ = self.mark(&tag).await;
+        }
     }
 
     fn read_marker(&self, place: &Place, entry: Option<bytes::Bytes>) -> Answer {
@@ -85,8 +96,10 @@ impl Cache {
         names.push(place.name.clone());
         let now = self.now();
         let mut answers = self.counted(store.backend().get_many(&names).await?, names.len())?;
-        let answer = self.read_marker(&place, answers.pop().flatten());
-        namespace.into_iter().for_each(|tag| self.shared.markers.learn(tag, answer, now));
+        let marker = answers.pop().flatten();
+        for tag in namespace {
+            self.learn(tag, &place, marker.clone(), now).await;
+        }
         Ok(answers)
     }
 

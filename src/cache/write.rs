@@ -127,6 +127,12 @@ impl Cache {
 
     /// Remembers the invalidation in this process, then tells the store.
     pub(super) async fn invalidate(&self, call: &Call<'_>, tag: &[u8]) -> Result<(), Error> {
+        call.beyond(|| Some(self.store.as_ref()?.marker_place(tag).name));
+        self.mark(tag).await
+    }
+
+    /// [`invalidate`](Self::invalidate), unwatched.
+    pub(super) async fn mark(&self, tag: &[u8]) -> Result<(), Error> {
         let remembered = Tag { scope: self.scope, tag: tag.into() };
         let at = self.shared.markers.invalidate(remembered, self.now());
         let Some(store) = &self.store else { return Ok(()) };
@@ -134,7 +140,6 @@ impl Cache {
         let expires_at =
             if tag.is_empty() { NEVER } else { later(at, self.shared.policy.longest).unwrap_or(NEVER) };
         let (name, entry, ttl) = store.seal_marker(tag, at, expires_at)?;
-        call.beyond(|| Some(&name));
         let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
         written.inspect_err(|error| self.trouble(error))
     }
