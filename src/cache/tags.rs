@@ -159,7 +159,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    pub(super) fn is_answered(mut self) {
+    pub(super) fn end(mut self) {
         self.claimed.clear();
     }
 }
