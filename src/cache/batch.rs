@@ -132,6 +132,9 @@ impl Cache {
         call.keys(items.len());
         let settings = Entry::new(self, ()).into_settings();
         settings.check(self)?;
+        if items.is_empty() {
+            return Ok(());
+        }
         let created_at = self.creation_time(&settings);
         let mut sealed = Vec::with_capacity(items.len());
         for (key, value) in items {
@@ -169,6 +172,9 @@ impl Cache {
     ) -> Result<Vec<bool>, Error> {
         let keys = &keys?;
         call.keys(keys.len());
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         call.beyond(|| None::<StoreKey>);
         let mut ordered: Vec<&CacheKey> = keys.iter().collect();
         ordered.sort();

@@ -154,9 +154,11 @@ impl Cache {
                 if let Turn::Value(stored) = spot.turn(|published| self.usable::<T>(published, &[])).await {
                     call.outcome(Outcome::Waited);
                     values[at] = Some(stored.value.clone());
-                } else if let Some(stored) = self.hit::<T>(call, &spot.key.key) {
-                    values[at] = Some(stored.value.clone());
                 }
+            }
+            members.retain(|at, _| values[*at].is_none());
+            for (at, member) in members.iter() {
+                values[*at] = self.hit::<T>(call, &member.spot.key.key).map(|stored| stored.value.clone());
             }
             members.retain(|at, _| values[*at].is_none());
         }

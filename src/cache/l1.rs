@@ -84,7 +84,8 @@ impl Equivalent<SlotKey> for Borrowed<'_> {
 impl Tier {
     /// At most `entries` and `bytes`, each at least 1.
     pub(super) fn new(entries: usize, bytes: u64, mode: L1) -> Self {
-        let least = bytes.div_ceil(entries as u64).max(1);
+        // One more than `entries` do not fit; and a single one does, which may not take quite all that there is.
+        let least = bytes / (entries as u64).saturating_add(1) + 1;
         Self { kept: Cache::with_weighter(entries, bytes, Size { least }), mode }
     }
 

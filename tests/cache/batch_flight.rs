@@ -1,1 +1,114 @@
-//! todo
+//! Batches and single calls share one computation for a key.
+
+use blindcache::Cache;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::store::{World, settle};
+
+type Batch = JoinHandle<Result<Vec<Option<i32>>, ()>>;
+
+/// A batch whose function tells what it was asked for, and gives each key `value` once it may.
+fn batch(
+    cache: &Cache,
+    keys: &[i32],
+    value: i32,
+) -> (Batch, oneshot::Receiver<Vec<i32>>, oneshot::Sender<()>) {
+    let (cache, keys) = (cache.clone(), keys.to_vec());
+    let (ask, asked) = oneshot::channel();
+    let (go, gone) = oneshot::channel();
+    let compute = move |missing: Vec<i32>| async move {
+        _ = ask.send(missing.clone());
+        _ = gone.await;
+        Ok::<_, ()>(missing.into_iter().map(move |key| (key, value)))
+    };
+    (tokio::spawn(async move { cache.get_or_compute_many(keys, compute).await }), asked, go)
+}
+
+fn caches() -> [Cache; 3] {
+    let world = World::new();
+    [world.cache(), World::new().without_memory(), Cache::in_memory().build().unwrap()]
+}
+
+#[tokio::test(start_paused = true)]
+async fn single_call_waits_for_a_batch() {
+    for cache in caches() {
+        let (batch, _, go) = batch(&cache, &[1, 2], 7);
+        settle().await;
+        let single = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_compute(2, async || Ok::<_, ()>(9)).await }
+        });
+        settle().await;
+        assert!(!single.is_finished());
+        go.send(()).unwrap();
+        assert_eq!(single.await.unwrap(), Ok(7));
+        assert_eq!(batch.await.unwrap(), Ok(vec![Some(7), Some(7)]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_waits_for_a_single_call_and_computes_the_rest() {
+    for cache in caches() {
+        let (go, gone) = oneshot::channel::<()>();
+        let single = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_compute(2, async || Ok::<_, ()>(gone.await.map_or(0, |()| 9))).await }
+        });
+        settle().await;
+        let (batch, asked, go_batch) = batch(&cache, &[1, 2, 3], 7);
+        settle().await;
+        // It holds up nobody while it waits.
+        assert_eq!(cache.get_or_compute(3, async || Ok::<_, ()>(8)).await, Ok(8));
+        go.send(()).unwrap();
+        go_batch.send(()).unwrap();
+        assert_eq!((single.await.unwrap(), asked.await.unwrap()), (Ok(9), vec![1]));
+        assert_eq!(batch.await.unwrap(), Ok(vec![Some(7), Some(9), Some(8)]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_overlap_compute_each_key_once() {
+    for cache in caches() {
+        let (first, asked_first, go_first) = batch(&cache, &[1, 2], 7);
+        settle().await;
+        let (second, asked_second, go_second) = batch(&cache, &[3, 2], 8);
+        let (third, _, go_third) = batch(&cache, &[2, 1], 9);
+        settle().await;
+        for go in [go_first, go_second, go_third] {
+            go.send(()).unwrap();
+        }
+        assert_eq!(first.await.unwrap(), Ok(vec![Some(7), Some(7)]));
+        assert_eq!(second.await.unwrap(), Ok(vec![Some(8), Some(7)]));
+        assert_eq!(third.await.unwrap(), Ok(vec![Some(7), Some(7)]));
+        assert_eq!((asked_first.await.unwrap(), asked_second.await.unwrap()), (vec![1, 2], vec![3]));
+        assert_eq!(cache.stats().in_flight, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_that_is_dropped_leaves_the_lead_to_others() {
+    for cache in caches() {
+        let (first, _, _go) = batch(&cache, &[1, 2], 7);
+        settle().await;
+        let (second, asked, go) = batch(&cache, &[1, 2], 8);
+        settle().await;
+        first.abort();
+        go.send(()).unwrap();
+        assert_eq!(second.await.unwrap(), Ok(vec![Some(8), Some(8)]));
+        assert_eq!((asked.await.unwrap(), cache.stats().in_flight), (vec![1, 2], 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn set_is_newer_than_what_a_batch_computes() {
+    for cache in caches() {
+        let (batch, _, go) = batch(&cache, &[1, 2], 7);
+        settle().await;
+        cache.set(1, 5).await.unwrap();
+        cache.set(2, 6).await.unwrap();
+        assert!(cache.delete(2).await.unwrap());
+        go.send(()).unwrap();
+        assert_eq!(batch.await.unwrap(), Ok(vec![Some(7), Some(7)]));
+        assert_eq!(cache.get_many::<i32>([1, 2]).await.unwrap(), [Some(5), None]);
+    }
+}

@@ -1,1 +1,267 @@
-//! todo
+//! Tags, and clearing a namespace.
+
+use std::{cell::Cell, time::Duration};
+
+use blindcache::{Cache, Sealed};
+use bytes::Bytes;
+
+use super::store::{World, ms, secs, settle};
+
+async fn kept(cache: &Cache) -> [Option<i32>; 3] {
+    let mut kept = [None; 3];
+    for (at, key) in ["users", "both", "none"].into_iter().enumerate() {
+        kept[at] = cache.get(key).await.unwrap();
+    }
+    kept
+}
+
+async fn fill(cache: &Cache) {
+    cache.entry("users").tags(["users"]).set(1).await.unwrap();
+    cache.entry("both").tags(["rights", "users", "users"]).set(2).await.unwrap();
+    cache.set("none", 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn invalidated_entry_is_a_miss_in_memory_and_in_the_store() {
+    let world = World::new();
+    let in_memory = Cache::in_memory().clock(&world.clock).build().unwrap();
+    for cache in [world.cache(), world.without_memory(), in_memory] {
+        fill(&cache).await;
+        cache.invalidate_tag("rights").await.unwrap();
+        assert_eq!(kept(&cache).await, [Some(1), None, Some(3)]);
+        cache.invalidate_tag("users").await.unwrap();
+        assert_eq!(kept(&cache).await, [None, None, Some(3)]);
+        assert_eq!(cache.get_many::<i32>(["users", "none"]).await.unwrap(), [None, Some(3)]);
+        cache.clear().await.unwrap();
+        assert_eq!(kept(&cache).await, [None; 3]);
+        world.clock.advance(secs(1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_after_an_invalidation_is_kept_until_the_next_in_the_same_millisecond() {
+    let world = World::new();
+    let in_memory = Cache::in_memory().clock(&world.clock).build().unwrap();
+    for cache in [world.cache(), world.without_memory(), in_memory] {
+        for _ in 0..3 {
+            cache.invalidate_tag("users").await.unwrap();
+            fill(&cache).await;
+            assert_eq!(kept(&cache).await, [Some(1), Some(2), Some(3)]);
+            cache.invalidate_tag("rights").await.unwrap();
+            assert_eq!(kept(&cache).await, [Some(1), None, Some(3)]);
+            cache.clear().await.unwrap();
+            assert_eq!(kept(&cache).await, [None; 3]);
+        }
+        world.clock.advance(secs(1));
+    }
+}
+
+#[tokio::test]
+async fn value_whose_computation_began_before_an_invalidation_is_not_kept() {
+    let world = World::new();
+    for cache in [world.cache(), world.without_memory()] {
+        let compute = async || {
+            world.clock.advance(ms(1));
+            cache.invalidate_tag("t").await.unwrap();
+            world.clock.advance(ms(1));
+            Ok::<_, ()>(1)
+        };
+        assert_eq!(cache.entry("k").tags(["t"]).get_or_compute(compute).await, Ok(1));
+        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_an_invalidation_does_not_get_what_was_computed_before() {
+    let cache = World::new().cache();
+    let runs = Cell::new(0);
+    let compute = async || {
+        runs.set(runs.get() + 1);
+        let run = runs.get();
+        settle().await;
+        Ok::<_, ()>(run)
+    };
+    let later = async {
+        tokio::task::yield_now().await;
+        cache.clear().await.unwrap();
+        cache.get_or_compute("k", compute).await
+    };
+    assert_eq!(tokio::join!(cache.get_or_compute("k", compute), later), (Ok(1), Ok(2)));
+}
+
+#[tokio::test]
+async fn another_process_sees_an_invalidation_within_its_marker_ttl() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let other = if with_memory { world.cache() } else { world.without_memory() };
+        fill(&other).await;
+        assert_eq!(kept(&other).await, [Some(1), Some(2), Some(3)]);
+        let cache = world.cache();
+        world.clock.advance(ms(500));
+        cache.invalidate_tag("rights").await.unwrap();
+        world.clock.advance(ms(500));
+        assert_eq!(kept(&other).await, [Some(1), None, Some(3)]);
+        world.clock.advance(ms(500));
+        cache.clear().await.unwrap();
+        world.clock.advance(secs(1));
+        assert_eq!(kept(&other).await, [None; 3]);
+    }
+}
+
+#[tokio::test]
+async fn process_that_starts_later_sees_an_invalidation_at_once() {
+    let world = World::new();
+    let cache = world.cache();
+    fill(&cache).await;
+    cache.invalidate_tag("users").await.unwrap();
+    assert_eq!(kept(&world.cache()).await, [None, None, Some(3)]);
+    assert_eq!(world.cache().get_many::<i32>(["both", "none"]).await.unwrap(), [None, Some(3)]);
+    cache.clear().await.unwrap();
+    assert_eq!(kept(&world.cache()).await, [None; 3]);
+}
+
+#[tokio::test]
+async fn marker_that_was_seen_and_is_withheld_counts_as_there() {
+    let world = World::new();
+    let (cache, other) = (world.cache(), world.cache());
+    fill(&cache).await;
+    let before = world.store.entries();
+    cache.invalidate_tag("users").await.unwrap();
+    let entries = world.store.entries();
+    let marker = entries.iter().find(|entry| !before.contains(entry)).unwrap();
+    assert_eq!(kept(&other).await, [None, None, Some(3)]);
+    world.store.plant(&marker.0, None);
+    world.clock.advance(secs(10));
+    for cache in [&cache, &other] {
+        assert_eq!(kept(cache).await, [None, None, Some(3)]);
+    }
+    // Who has never seen it cannot know: FORMAT.md, "What it cannot do".
+    assert_eq!(kept(&world.cache()).await, [Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
+async fn older_marker_that_is_replayed_takes_nothing_back() {
+    let world = World::new();
+    let (cache, other) = (world.cache(), world.cache());
+    let known = world.store.entries();
+    cache.invalidate_tag("users").await.unwrap();
+    let old = world.store.entries().into_iter().find(|entry| !known.contains(entry)).unwrap();
+    world.clock.advance(secs(1));
+    fill(&cache).await;
+    world.clock.advance(secs(1));
+    cache.invalidate_tag("users").await.unwrap();
+    assert_eq!(kept(&other).await, [None, None, Some(3)]);
+    world.store.plant(&old.0, Some(old.1));
+    world.clock.advance(secs(10));
+    for cache in [&cache, &other] {
+        assert_eq!(kept(cache).await, [None, None, Some(3)]);
+    }
+}
+
+#[tokio::test]
+async fn broken_marker_invalidates_what_carries_the_tag() {
+    let world = World::new();
+    let cache = world.cache();
+    fill(&cache).await;
+    let before = world.store.entries();
+    cache.invalidate_tag("users").await.unwrap();
+    let entries = world.store.entries();
+    let (marker, _) = entries.iter().find(|entry| !before.contains(entry)).unwrap();
+    world.clock.advance(secs(1));
+    fill(&cache).await;
+    assert_eq!(kept(&world.cache()).await, [Some(1), Some(2), Some(3)]);
+    for broken in [&b"plaintext"[..], &entries[0].1[..entries[0].1.len() - 1], &before[0].1] {
+        assert!(broken.len() < 116 || Sealed::parse(broken.to_vec()).is_ok());
+        world.store.plant(marker, Some(Bytes::copy_from_slice(broken)));
+        let fresh = world.cache();
+        assert_eq!(kept(&fresh).await, [None, None, Some(3)]);
+        assert!(fresh.stats().unreadable > 0);
+    }
+    world.clock.advance(secs(2));
+    assert_eq!(kept(&cache).await, [None, None, Some(3)]);
+    world.clock.advance(ms(1));
+    cache.invalidate_tag("users").await.unwrap();
+    fill(&cache).await;
+    assert_eq!(kept(&world.cache()).await, [Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
+async fn clear_touches_one_namespace_only() {
+    let world = World::new();
+    let users = Cache::builder(world.acme().namespace("users").unwrap()).build().unwrap();
+    let rights = Cache::builder(world.acme().namespace("rights").unwrap()).build().unwrap();
+    let epoch = Cache::builder(world.acme().namespace("users").unwrap().epoch(1)).build().unwrap();
+    for cache in [&users, &rights, &epoch] {
+        fill(cache).await;
+    }
+    users.clear().await.unwrap();
+    world.clock.advance(secs(5));
+    assert_eq!(kept(&users).await, [None; 3]);
+    for cache in [&rights, &epoch] {
+        assert_eq!(kept(cache).await, [Some(1), Some(2), Some(3)]);
+    }
+}
+
+#[tokio::test]
+async fn clear_and_tags_touch_one_tenant_only() {
+    let world = World::new();
+    let in_memory = Cache::in_memory().clock(&world.clock).build().unwrap();
+    for acme in [world.cache(), world.without_memory(), in_memory] {
+        let globex = acme.for_tenant(world.tenant("globex"));
+        fill(&acme).await;
+        fill(&globex).await;
+        acme.invalidate_tag("rights").await.unwrap();
+        assert_eq!(kept(&globex).await, [Some(1), Some(2), Some(3)]);
+        acme.clear().await.unwrap();
+        world.clock.advance(secs(5));
+        assert_eq!((kept(&acme).await, kept(&globex).await), ([None; 3], [Some(1), Some(2), Some(3)]));
+    }
+}
+
+#[tokio::test]
+async fn markers_are_fetched_in_one_batch_and_remembered() {
+    let world = World::new();
+    world.cache().entry("k").tags(["a", "b", "c"]).set(1).await.unwrap();
+    world.store.calls();
+    let cache = world.without_memory();
+    assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    assert_eq!(world.store.calls(), ["get_many", "get_many"], "the entry and the namespace; the tags");
+    assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    assert_eq!(world.store.calls(), ["get"]);
+    let with_memory = world.cache();
+    assert_eq!(with_memory.get("k").await.unwrap(), Some(1));
+    world.store.calls();
+    assert_eq!(with_memory.get("k").await.unwrap(), Some(1));
+    assert!(world.store.calls().is_empty());
+    world.clock.advance(secs(1));
+    assert_eq!(with_memory.get("k").await.unwrap(), Some(1));
+    assert_eq!(world.store.calls(), ["get_many"], "all markers, and no entry");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_asking_for_markers_is_asked_again() {
+    let world = World::new();
+    let (cache, other) = (world.cache(), world.cache());
+    fill(&other).await;
+    assert_eq!(kept(&other).await, [Some(1), Some(2), Some(3)]);
+    cache.clear().await.unwrap();
+    for _ in 0..5 {
+        world.clock.advance(secs(1));
+        world.store.hang("get_many");
+        assert!(tokio::time::timeout(Duration::from_millis(1), other.get::<i32>("none")).await.is_err());
+    }
+    world.store.recover();
+    assert_eq!(kept(&other).await, [None; 3]);
+}
+
+#[tokio::test]
+async fn store_never_sees_a_tag() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.entry("key-of-a-user").tags(["tag-of-a-user"]).set("value-of-a-user".to_owned()).await.unwrap();
+    cache.invalidate_tag("tag-of-a-user").await.unwrap();
+    for (name, entry) in world.store.entries() {
+        let seen = [name.as_str().as_bytes(), &entry[..]].concat();
+        assert!(!seen.windows(9).any(|part| part == b"of-a-user"));
+    }
+}

@@ -23,7 +23,9 @@ pub(super) struct Model {
     /// The greatest stamp whose set, delete or computed write was finished.
     floor: AtomicU64,
     writing: AtomicBool,
-    pub(super) computed: AtomicU64,
+    /// Calls that can supersede a leader: how many began, and how many ended.
+    began: AtomicU64,
+    ended: AtomicU64,
 }
 
 impl Model {
@@ -53,31 +55,32 @@ impl Model {
             return self.seen(Some(value), floor);
         }
         let seat = self.slots.enter(key(1));
+        let quiet = self.quiet();
         let usable = |value: &Published| if chance(8) { None } else { number(value) };
         match seat.lead_or(usable).await {
             Turn::Value(value) => self.seen(Some(value), floor),
-            Turn::Lead(leader) => self.lead(leader, floor).await,
+            Turn::Lead(leader) => self.lead(leader, floor, quiet).await,
         }
     }
 
-    async fn lead(&self, mut leader: Leader, floor: u64) {
+    async fn lead(&self, mut leader: Leader, floor: u64, quiet: Option<u64>) {
         let found = self.read().await;
         self.seen(found, floor);
-        let value = match found {
-            Some(value) => value,
-            None => self.tick(),
-        };
+        let found = found.filter(|_| !chance(3)); // or stale, to be computed again
+        let value = found.unwrap_or_else(|| self.tick());
         if found.is_none() {
-            self.computed.fetch_add(1, SeqCst);
             pause().await;
             if chance(4) {
                 return;
             }
         }
-        leader.publish(Arc::new(value), || *self.l1.lock().unwrap() = Some(value));
+        let current = leader.publish(Arc::new(value), || *self.l1.lock().unwrap() = Some(value));
+        assert!(current || quiet.is_none() || quiet != self.quiet(), "superseded by nobody");
         if found.is_none()
             && let Some(turn) = leader.write().await
         {
+            assert!(current);
+            let _call = self.began();
             self.put(Some(value)).await;
             self.finished(value, turn);
         }
@@ -92,8 +95,9 @@ impl Model {
         let floor = self.floor.load(SeqCst);
         let seat = self.slots.enter(key(1));
         loop {
+            let quiet = self.quiet();
             if let Some(leader) = seat.try_lead() {
-                return self.lead(leader, floor).await;
+                return self.lead(leader, floor, quiet).await;
             }
             seat.other_is_done().await;
             if let Some(value) = self.read().await {
@@ -114,6 +118,7 @@ impl Model {
     }
 
     async fn set(&self) {
+        let _call = self.began();
         let seat = self.slots.enter(key(1));
         let writing = seat.write().await;
         let value = self.tick();
@@ -123,12 +128,30 @@ impl Model {
     }
 
     async fn delete(&self) {
+        let _call = self.began();
         let seat = self.slots.enter(key(1));
         let writing = seat.write().await;
         let value = self.tick();
         self.put(None).await;
         writing.finish(|| *self.l1.lock().unwrap() = None);
         self.floor.fetch_max(value, SeqCst);
+    }
+
+    fn began(&self) -> impl Drop {
+        struct Call<'a>(&'a AtomicU64);
+        impl Drop for Call<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, SeqCst);
+            }
+        }
+        self.began.fetch_add(1, SeqCst);
+        Call(&self.ended)
+    }
+
+    /// How many calls that can supersede a leader there have been, unless one is under way.
+    fn quiet(&self) -> Option<u64> {
+        let ended = self.ended.load(SeqCst);
+        Some(self.began.load(SeqCst)).filter(|&began| began == ended)
     }
 
     fn tick(&self) -> u64 {

@@ -38,7 +38,7 @@ use write::WriteTurn;
 
 #[test]
 fn random_calls_return_nothing_old_and_leave_nothing() {
-    random(4_000, || {
+    random(2_000, || {
         let model = Arc::new(Model::default());
         let calls = (0..4).map(|_| {
             let model = Arc::clone(&model);
@@ -57,7 +57,7 @@ fn random_calls_return_nothing_old_and_leave_nothing() {
 #[test]
 fn failing_leaders_follow_one_another_until_one_publishes() {
     for check in [random, pct] {
-        check(1_000, || {
+        check(500, || {
             let (slots, leading, wins) =
                 (Arc::new(Slots::default()), Arc::new(Count::new(0)), Arc::new(Count::new(0)));
             let calls = (0..4).map(|call| {
@@ -85,9 +85,33 @@ fn failing_leaders_follow_one_another_until_one_publishes() {
 }
 
 #[test]
+fn all_have_the_value_before_it_is_written() {
+    for check in [random, pct] {
+        check(500, || {
+            let (slots, without) = (Arc::new(Slots::default()), Arc::new(Count::new(3)));
+            let calls = (0..3).map(|_| {
+                let (slots, without) = (slots.clone(), without.clone());
+                spawn(async move {
+                    let turn = slots.enter(key(1)).lead_or(number).await;
+                    without.fetch_sub(1, SeqCst);
+                    if let Turn::Lead(mut leader) = turn {
+                        assert!(leader.publish(Arc::new(7_u64), || ()));
+                        let _turn = leader.write().await.unwrap();
+                        while without.load(SeqCst) > 0 {
+                            pause().await;
+                        }
+                    }
+                })
+            });
+            join(calls);
+        });
+    }
+}
+
+#[test]
 fn a_waiter_dropped_when_it_is_woken_passes_the_lead_on() {
     for check in [random, pct] {
-        check(1_000, || {
+        check(500, || {
             let slots = Arc::new(Slots::default());
             let seat = slots.enter(key(1));
             let leader = seat.try_lead().unwrap();
@@ -113,7 +137,7 @@ fn a_waiter_dropped_when_it_is_woken_passes_the_lead_on() {
 #[test]
 fn who_comes_after_a_set_never_gets_what_was_computed_before() {
     for check in [random, pct] {
-        check(1_000, || {
+        check(500, || {
             let slots = Arc::new(Slots::default());
             let set_is_done = Arc::new(AtomicU64::new(0));
             let mut calls = Vec::new();
@@ -151,7 +175,7 @@ fn who_comes_after_a_set_never_gets_what_was_computed_before() {
 #[test]
 fn sets_that_are_dropped_leave_the_turn_to_the_next() {
     for check in [random, pct] {
-        check(1_000, || {
+        check(500, || {
             let (slots, writing) = (Arc::new(Slots::default()), Arc::new(Count::new(0)));
             let calls = (0..4).map(|call| {
                 let (slots, writing) = (slots.clone(), writing.clone());
@@ -173,8 +197,8 @@ fn sets_that_are_dropped_leave_the_turn_to_the_next() {
 
 #[test]
 fn a_key_has_one_slot_however_calls_come_and_go() {
-    random(1_000, model::come_and_go);
-    pct(1_000, model::come_and_go);
+    random(500, model::come_and_go);
+    pct(500, model::come_and_go);
 }
 
 /// With a planted race, `scenario` must fail, or it would not see one in the code either.

@@ -47,17 +47,17 @@ pub(super) struct After {
     retracted: Option<Published>,
 }
 
-/// Numbers are given once: to leaders, to those who wait, to turns to write and to versions.
+/// Numbers are given once: to leaders, to those who wait, to pens and to versions.
 #[derive(Default)]
 pub(super) struct State {
     numbers: u64,
-    /// Changes with every publication, and with every write at its beginning and its end.
+    /// Changes whenever something was, or may have been, written.
     pub(super) version: u64,
     /// Who computes, or has published and is not done.
     pub(super) leader: Option<u64>,
     /// What the leader hands out.
     pub(super) published: Option<Published>,
-    /// Whose turn it is to write.
+    /// Who writes to the store. While somebody waits for it, the pen is not free.
     pub(super) pen: Option<u64>,
     /// Wait for a published value, or to lead.
     pub(super) waiters: Line,
@@ -65,7 +65,7 @@ pub(super) struct State {
     pub(super) bystanders: Line,
     /// Sets and deletes that wait for the pen. It is given to the first.
     pub(super) writers: Line,
-    /// Leaders that wait for the pen. They take it where no set or delete wants it, each of which would supersede them.
+    /// Leaders that found the pen taken, whose end supersedes them: until then they hand out what they published.
     pub(super) publishers: Line,
 }
 
@@ -85,38 +85,37 @@ impl State {
 
     /// Hands a value of the leader to all who wait.
     pub(super) fn publish(&mut self, value: Published, after: &mut After) {
-        self.touch();
         after.retracted = self.published.replace(value);
         self.waiters.rouse_all(after);
     }
 
-    /// The leader is done, or every leader and every read that began before this comes too late.
+    /// The leader is done, or too late like every read that began before this.
     pub(super) fn supersede(&mut self, after: &mut After) {
-        self.touch();
+        self.version = self.number();
         self.leader = None;
         after.retracted = self.published.take();
         self.bystanders.rouse_all(after);
         self.publishers.rouse_all(after);
     }
 
-    /// What is read from the store before this may be older than what is there after it.
-    pub(super) fn touch(&mut self) {
-        self.version = self.number();
-    }
-
-    /// Whether what was read from the store since `version` can be put into L1. While somebody writes, or is about to, it
-    /// cannot: the end of the write would come too late to take it out again.
+    /// Whether what was read from the store since `version` can be put into L1. While somebody writes or is about to it
+    /// cannot, for it may be what was there before.
     pub(super) fn is_still(&self, version: u64) -> bool {
         self.version == version && self.pen.is_none() && self.published.is_none()
     }
 
-    /// Takes the pen, unless somebody has it or a set or delete waits for it.
     pub(super) fn take_pen(&mut self) -> Option<u64> {
-        if self.pen.is_some() || !self.writers.is_empty() {
+        if self.pen.is_some() {
             return None;
         }
         self.pen = Some(self.number());
         self.pen
+    }
+
+    /// The end of a set or delete. Who leads, or reads, can have seen what was in the store before it.
+    pub(super) fn put_down(&mut self, after: &mut After) {
+        self.pen = None;
+        self.supersede(after);
     }
 
     /// Whom the state lets go on.
@@ -127,9 +126,6 @@ impl State {
         if self.pen.is_none() {
             self.pen = self.writers.call_first(after);
         }
-        if self.pen.is_none() {
-            self.publishers.rouse_all(after);
-        }
     }
 }
 
@@ -138,10 +134,6 @@ impl State {
 pub(super) struct Line(BTreeMap<u64, Option<Waker>>);
 
 impl Line {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn park(&mut self, number: u64, waker: Waker, after: &mut After) {
         after.replaced = self.0.insert(number, Some(waker)).flatten();
     }

@@ -242,18 +242,19 @@ fn a_superseded_leader_that_waits_for_its_turn_does_not_write() {
 }
 
 #[test]
-fn a_leader_writes_after_a_write_that_no_set_came_for() {
+fn a_leader_that_waits_for_a_set_does_not_wait_for_one_that_was_dropped() {
     let seat = seat();
-    let mut old = seat.try_lead().unwrap();
-    old.publish(Arc::new(1_u64), || ());
-    let turn = ready(Task::new(old.write()).poll());
-    let mut set = Task::new(seat.write());
-    assert!(set.poll().is_pending());
-    drop(set);
-    drop(turn);
-    let mut new = seat.try_lead().unwrap();
-    assert!(new.publish(Arc::new(2_u64), || ()));
-    assert!(matches!(Task::new(new.write()).poll(), Poll::Ready(Some(_))));
+    let first = ready(Task::new(seat.write()).poll());
+    let mut second = Task::new(seat.write());
+    assert!(second.poll().is_pending());
+    drop(first);
+    let mut leader = seat.try_lead().unwrap();
+    leader.publish(Arc::new(1_u64), || ());
+    let mut write = Task::new(leader.write());
+    assert!(write.poll().is_pending());
+    drop(second);
+    assert!(write.is_woken());
+    assert!(matches!(write.poll(), Poll::Ready(None)));
 }
 
 #[test]
@@ -349,6 +350,22 @@ fn keys_and_scopes_are_apart_and_leave_with_their_last_seat() {
     assert_eq!(slots.len(), 101, "a leader sits there too");
     drop(leaders);
     assert_eq!(slots.len(), 0);
+}
+
+#[test]
+fn a_waker_may_come_back_to_the_slot() {
+    struct Looks(Seat);
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            self.0.version();
+        }
+    }
+    let slots = Arc::new(Slots::default());
+    let (seat, looks) = (slots.enter(key(1)), Waker::from(Arc::new(Looks(slots.enter(key(1))))));
+    let leader = seat.try_lead().unwrap();
+    let mut waits = pin!(seat.lead_or(number));
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&looks)).is_pending());
+    drop(leader);
 }
 
 /// A waker can be the last to hold a task, and a task a future that waits at the same slot.

@@ -31,8 +31,7 @@ impl Writing {
         self.seat.slot.change(|state, after| {
             if state.pen == Some(self.pen) {
                 then();
-                state.pen = None;
-                state.supersede(after);
+                state.put_down(after);
             }
         });
     }
@@ -64,12 +63,10 @@ impl Drop for WriteTurn {
             if state.pen != Some(self.pen) {
                 return;
             }
-            state.pen = None;
             if state.leader == Some(self.leader) {
-                state.touch();
+                state.pen = None; // who reads meanwhile is superseded at the end of the leader
             } else {
-                // Who leads since then can have read what was in the store before this write.
-                state.supersede(after);
+                state.put_down(after);
             }
         });
     }
@@ -108,13 +105,13 @@ impl Drop for Writer<'_> {
         self.seat.slot.change(|state, after| {
             state.writers.leave(number, after);
             if state.pen == Some(number) {
-                state.pen = None;
+                state.put_down(after);
             }
         });
     }
 }
 
-/// A leader that waits. It takes the pen when it runs, unless it is superseded by then.
+/// A leader that takes the pen at once, or waits to be superseded by who has it.
 struct Publisher<'a> {
     seat: &'a Seat,
     leader: u64,

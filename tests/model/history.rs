@@ -1,0 +1,256 @@
+//! One history: calls of two processes for two tenants, and what each may return.
+
+use std::{cell::Cell, collections::HashMap, time::Duration};
+
+use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, testing::Clock};
+
+use super::liar::{Liar, Lie};
+
+/// A process, a tenant, a key.
+type Who = (usize, usize, u8);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Set(Who, bool),
+    Get(Who),
+    Delete(Who),
+    /// `get_or_compute`; tagged or not, with a function that succeeds or not.
+    Compute(Who, bool, bool),
+    /// `get_or_refresh`, until its background work is done.
+    Refresh(Who, bool),
+    ReadAll(usize, usize),
+    ComputeAll(usize, usize),
+    Invalidate(usize, usize),
+    Clear(usize, usize),
+    Pass(u64),
+}
+
+/// A bug that is planted on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plant {
+    Nothing,
+    /// Both tenants get the keys of one.
+    OneTenant,
+    /// Values live longer than the model allows.
+    LongerLife,
+    /// Values are stored without the tag that the model thinks they carry.
+    NoTags,
+    /// A set reaches the store only, behind the back of the cache that reads.
+    LateWrites,
+}
+
+const TTL: u64 = 3_000;
+const STALE: u64 = 2_000;
+const KEYS: u8 = 3;
+
+/// One value that was ever written, whose number is its place in the list.
+struct Written {
+    tenant: usize,
+    key: u8,
+    tagged: bool,
+    /// When the call began that wrote it, by the order of steps and by the wall.
+    step: usize,
+    wall: u64,
+}
+
+struct Model {
+    written: Vec<Written>,
+    /// For a process, tenant and key: the step of the last write or delete that it has finished.
+    finished: HashMap<Who, usize>,
+    /// For a process, tenant and whether all or the tag: the step and the wall time of the last invalidation.
+    invalid: HashMap<(usize, usize, bool), usize>,
+    now: usize,
+}
+
+impl Model {
+    fn write(&mut self, (_, tenant, key): Who, tagged: bool, wall: u64) -> usize {
+        self.written.push(Written { tenant, key, tagged, step: self.now, wall });
+        self.written.len() - 1
+    }
+
+    /// Whether this process may get this value at all; `stale`: also past its ttl.
+    fn check(&self, who: Who, value: usize, wall: u64, stale: bool, honest: bool) -> Result<(), String> {
+        let (process, tenant, key) = who;
+        let Some(written) = self.written.get(value) else { return Err(format!("{value} was never written")) };
+        if (written.tenant, written.key) != (tenant, key) {
+            return Err(format!("value {value} of another place at {who:?}"));
+        }
+        // The cache may set the creation a few milliseconds later, after an invalidation of the same moment.
+        let slack = 1 + self.now as u64;
+        let ends = written.wall + TTL + if stale { STALE } else { 0 } + slack;
+        if wall >= ends {
+            return Err(format!("value {value} at {who:?} has ended"));
+        }
+        for (all, hits) in [(true, true), (false, written.tagged)] {
+            let invalid = self.invalid.get(&(process, tenant, all)).copied();
+            if hits && invalid.is_some_and(|step| written.step <= step) {
+                return Err(format!("value {value} at {who:?} was invalidated"));
+            }
+        }
+        let finished = self.finished.get(&who).copied();
+        if honest && finished.is_some_and(|step| written.step < step) {
+            return Err(format!("value {value} at {who:?} is older than a finished write"));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(run(steps, lies, memory, plant))
+}
+
+async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
+    let clock = Clock::at(1_790_000_000_000);
+    let keys = Keyring::new(MasterKey::parse(&"0123456789abcdef".repeat(4)).unwrap()).unwrap();
+    let liar = Liar::new(lies);
+    let tenant = |name| keys.tenant(if plant == Plant::OneTenant { "acme" } else { name }).unwrap();
+    let process = || {
+        let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
+        let longer = if plant == Plant::LongerLife { 1_000 } else { 0 };
+        let builder = Cache::builder(acme).ttl(Duration::from_millis(TTL + longer));
+        let builder =
+            builder.stale(Duration::from_millis(STALE)).l1(memory).l1_ttl(Duration::from_millis(2_500));
+        let cache = builder.build().unwrap();
+        let globex = cache.for_tenant(tenant("globex"));
+        [cache, globex]
+    };
+    let processes = [process(), process()];
+    let behind = process();
+    let honest = lies.is_empty();
+    let mut model = Model { written: vec![], finished: HashMap::new(), invalid: HashMap::new(), now: 0 };
+    for step in steps {
+        model.now += 1;
+        let wall = clock.now();
+        match *step {
+            Step::Set(who @ (process, tenant, key), tagged) => {
+                let value = model.write(who, tagged, wall);
+                let cache = match plant {
+                    Plant::LateWrites => &behind[tenant],
+                    _ => &processes[process][tenant],
+                };
+                if cache.entry(key).tags(tags(tagged, plant)).set(value).await.is_ok() {
+                    model.finished.insert(who, model.now);
+                }
+            }
+            Step::Get(who @ (process, tenant, key)) => {
+                if let Ok(Some(value)) = processes[process][tenant].get::<usize>(key).await {
+                    model.check(who, value, wall, false, honest)?;
+                }
+            }
+            Step::Delete(who @ (process, tenant, key)) => {
+                if processes[process][tenant].delete(key).await.is_ok() {
+                    model.finished.insert(who, model.now);
+                }
+            }
+            Step::Compute(who @ (process, tenant, key), tagged, ok) => {
+                let next = model.written.len();
+                let ran = Cell::new(false);
+                let compute = async || {
+                    ran.set(true);
+                    if ok { Ok(next) } else { Err(()) }
+                };
+                let entry = processes[process][tenant].entry(key).tags(tags(tagged, plant));
+                let computed = entry.get_or_compute(compute).await;
+                if ran.get() && ok {
+                    model.write(who, tagged, wall);
+                    model.finished.insert(who, model.now);
+                }
+                match computed {
+                    Ok(value) => model.check(who, value, wall, ran.get(), honest)?,
+                    Err(()) if ran.get() && !ok => {}
+                    Err(()) => return Err("an error from nowhere".into()),
+                }
+                processes[process][tenant].clone().settled().await;
+            }
+            Step::Refresh(who @ (process, tenant, key), ok) => {
+                let next = model.written.len();
+                let (ran, run) = std::sync::mpsc::channel();
+                let compute = move || async move {
+                    ran.send(()).unwrap();
+                    if ok { Ok(next) } else { Err(()) }
+                };
+                let cache = &processes[process][tenant];
+                let value = cache.get_or_refresh(key, compute).await;
+                cache.clone().settled().await;
+                let before = model.finished.get(&who).copied();
+                if run.try_recv().is_ok() && ok {
+                    model.write(who, false, wall);
+                    model.finished.insert(who, model.now);
+                }
+                if let Ok(value) = value {
+                    let after = model.finished.remove(&who);
+                    model.finished.extend(before.map(|step| (who, step)));
+                    model.check(who, value, wall, true, honest)?;
+                    model.finished.extend(after.map(|step| (who, step)));
+                }
+            }
+            Step::ReadAll(process, tenant) => {
+                if let Ok(values) = processes[process][tenant].get_many::<usize>(0..KEYS).await {
+                    for (key, value) in (0..KEYS).zip(values) {
+                        value.map_or(Ok(()), |value| {
+                            model.check((process, tenant, key), value, wall, false, honest)
+                        })?;
+                    }
+                }
+            }
+            Step::ComputeAll(process, tenant) => {
+                let first = model.written.len();
+                let missing = Cell::new(vec![]);
+                let compute = async |keys: Vec<u8>| {
+                    missing.set(keys.clone());
+                    Ok::<_, ()>(keys.into_iter().zip(first..))
+                };
+                let cache = &processes[process][tenant];
+                let values = cache.get_or_compute_many(0..KEYS, compute).await.unwrap();
+                for key in missing.take() {
+                    model.write((process, tenant, key), false, wall);
+                    model.finished.insert((process, tenant, key), model.now);
+                }
+                for (key, value) in (0..KEYS).zip(values) {
+                    let value = value.ok_or("a value is missing")?;
+                    model.check((process, tenant, key), value, wall, false, honest)?;
+                }
+                cache.clone().settled().await;
+            }
+            Step::Invalidate(process, tenant) => {
+                drop(processes[process][tenant].invalidate_tag("tag").await);
+                model.invalid.insert((process, tenant, false), model.now);
+            }
+            Step::Clear(process, tenant) => {
+                drop(processes[process][tenant].clear().await);
+                model.invalid.insert((process, tenant, true), model.now);
+            }
+            Step::Pass(time) => {
+                clock.advance(Duration::from_millis(time));
+                tokio::time::advance(Duration::from_millis(time)).await;
+            }
+        }
+        let in_flight: u64 = processes.iter().map(|tenants| tenants[0].stats().in_flight).sum();
+        if in_flight != 0 {
+            return Err(format!("{in_flight} keys are still in flight"));
+        }
+    }
+    Ok(())
+}
+
+fn tags(tagged: bool, plant: Plant) -> Option<&'static str> {
+    (tagged && plant != Plant::NoTags).then_some("tag")
+}
+
+/// Waits for background work without ending it for good.
+trait Settled {
+    async fn settled(self);
+}
+
+impl Settled for Cache {
+    async fn settled(self) {
+        for _ in 0..50 {
+            if self.stats().in_flight == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
