@@ -94,8 +94,8 @@ fn own(from: &[String]) -> Reach {
 struct Paths {
     /// The module of the place that is visited.
     module: Vec<String>,
-    /// Modules in other files, with what stands in `#[cfg(test)]`.
-    files: Vec<(String, bool)>,
+    /// Modules in other files, where `#[path]` says that they are, and whether they stand in `#[cfg(test)]`.
+    files: Vec<(String, Option<String>, bool)>,
     found: Vec<(Vec<String>, Vec<String>)>,
     in_testing: bool,
 }
@@ -164,10 +164,21 @@ fn is_cfg(attributes: &[Attribute], condition: &str) -> bool {
     })
 }
 
+/// What `#[path = "…"]` says.
+fn path_of(attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().find_map(|attribute| match &attribute.meta {
+        syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) => Some(path.value()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
 impl<'ast> Visit<'ast> for Paths {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         if item.content.is_none() {
-            self.files.push((item.ident.to_string(), is_cfg(&item.attrs, "test")));
+            self.files.push((item.ident.to_string(), path_of(&item.attrs), is_cfg(&item.attrs, "test")));
         }
         self.guarded(&item.attrs, |paths| {
             paths.module.push(item.ident.to_string());
@@ -236,10 +247,13 @@ fn files() -> Vec<(PathBuf, Option<Vec<String>>)> {
         next += 1;
         let folder = folder_of(&file);
         let names: Vec<&str> = module.iter().flatten().map(String::as_str).collect();
-        for (name, is_test) in Paths::of(&names, &fs::read_to_string(&file).unwrap()).files {
+        for (name, path, is_test) in Paths::of(&names, &fs::read_to_string(&file).unwrap()).files {
             let inside =
                 module.clone().filter(|_| !is_test).map(|module| [module, vec![name.clone()]].concat());
-            let choices = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
+            let choices = match path {
+                Some(path) => vec![file.parent().unwrap().join(path)],
+                None => vec![folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")],
+            };
             known.push((choices.into_iter().find(|path| path.exists()).unwrap(), inside));
         }
     }

@@ -107,10 +107,11 @@ impl Cache {
 }
 
 impl Spot {
-    /// [`Seat::lead_or`], counted if it waits.
+    /// [`Seat::lead_or`], counted the first time that it waits.
     pub(super) async fn turn<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
+        let before = self.seat.waited();
         let turn = self.seat.lead_or(usable).await;
-        if self.seat.waited() {
+        if !before && self.seat.waited() {
             self.cache.shared.counters.waited();
         }
         turn

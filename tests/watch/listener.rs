@@ -1,9 +1,11 @@
-//! A subscriber that keeps what it is told.
+//! A subscriber that keeps what it is told. One for the whole process passes on to the listener of each thread: with
+//! subscribers of single threads, a thread without one can turn a span off for all, when it is the first to come by.
 
 use std::{
+    cell::RefCell,
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
@@ -12,8 +14,11 @@ use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
 };
+
+thread_local! {
+    static HERE: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
 
 /// Clones share it.
 #[derive(Clone, Default)]
@@ -21,7 +26,6 @@ pub(super) struct Listener(Arc<Heard>);
 
 #[derive(Default)]
 struct Heard {
-    next: AtomicU64,
     spans: Mutex<Vec<Told>>,
     events: Mutex<Vec<Told>>,
 }
@@ -42,10 +46,12 @@ impl Told {
 
 impl Listener {
     /// Listens to this thread until the guard is dropped.
-    pub(super) fn start() -> (Self, DefaultGuard) {
+    pub(super) fn start() -> (Self, Guard) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing::subscriber::set_global_default(Hub).unwrap());
         let listener = Self::default();
-        let guard = tracing::subscriber::set_default(listener.clone());
-        (listener, guard)
+        HERE.set(Some(listener.clone()));
+        (listener, Guard)
     }
 
     pub(super) fn spans(&self) -> Vec<Told> {
@@ -62,26 +68,44 @@ impl Listener {
     }
 }
 
-impl Subscriber for Listener {
+/// Ends the listening of this thread.
+pub(super) struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        HERE.set(None);
+    }
+}
+
+struct Hub;
+
+impl Subscriber for Hub {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        let id = self.0.next.fetch_add(1, SeqCst) + 1;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, SeqCst);
         let mut told = Told { level: *span.metadata().level(), id, fields: Vec::new() };
         span.record(&mut told);
-        self.0.spans.lock().unwrap().push(told);
+        HERE.with_borrow(|here| here.iter().for_each(|here| here.0.spans.lock().unwrap().push(told.clone())));
         span::Id::from_u64(id)
     }
     fn record(&self, span: &span::Id, values: &span::Record<'_>) {
-        let mut spans = self.0.spans.lock().unwrap();
-        values.record(spans.iter_mut().find(|told| told.id == span.into_u64()).unwrap());
+        let here = HERE.with_borrow(Clone::clone);
+        let Some(Listener(heard)) = here else { return };
+        let mut spans = heard.spans.lock().unwrap();
+        if let Some(told) = spans.iter_mut().find(|told| told.id == span.into_u64()) {
+            values.record(told);
+        }
     }
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &Event<'_>) {
         let mut told = Told { level: *event.metadata().level(), id: 0, fields: Vec::new() };
         event.record(&mut told);
-        self.0.events.lock().unwrap().push(told);
+        HERE.with_borrow(|here| {
+            here.iter().for_each(|here| here.0.events.lock().unwrap().push(told.clone()))
+        });
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
