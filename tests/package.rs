@@ -96,8 +96,8 @@ fn the_features_are_those_of_the_documentation() {
     let metadata = metadata();
     let features = this(&metadata)["features"].as_object().unwrap();
     let names: Vec<&str> = features.keys().map(String::as_str).collect();
-    assert_eq!(names, ["aws-lc-rs", "conformance", "default", "redis", "testing"]);
-    assert_eq!(features["default"], serde_json::json!(["redis", "aws-lc-rs"]));
+    assert_eq!(names, ["aws-lc-rs", "conformance", "default", "l1", "macros", "redis", "testing"]);
+    assert_eq!(features["default"], serde_json::json!(["redis", "aws-lc-rs", "l1", "macros"]));
 }
 
 #[test]
