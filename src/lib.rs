@@ -31,6 +31,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "macros")]
+mod attribute;
 mod backend;
 mod cache;
 mod clock;
@@ -47,9 +49,13 @@ mod metrics;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "macros")]
+pub use attribute::FunctionKey;
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
+#[cfg(feature = "macros")]
+pub use blindcache_macros::cached;
 #[cfg(feature = "l1")]
 pub use cache::L1;
 pub use cache::{Builder, Cache, Entry, Strict, Value};
@@ -65,6 +71,16 @@ pub use error::{
 pub use key::{CacheKey, Key};
 pub use layer::{BackendExt, Breaker, Limit, Resilient, Retry, Timeout};
 pub use metrics::{BreakerState, Requests, Stats};
+
+/// What the expansion of `#[cached]` names.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __macros {
+    pub use crate::{
+        attribute::{AnyPresence, AnyShape, FullKey, Returns, keep, key, part, run, run_strict, scope},
+        config::__default as default_cache,
+    };
+}
 
 /// The examples of README.md.
 #[cfg(all(doctest, feature = "redis"))]

@@ -42,6 +42,7 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
     ("cache", &[("encrypted", All), ("backend", TRAIT), ("crypto", CRYPTO_TYPES), ("key", All)]),
     ("conformance", &[("backend", TRAIT), ("crypto", All)]),
     ("testing", &[("backend", TRAIT), ("crypto", All)]),
+    ("attribute", &[("cache", All), ("key", All)]),
     (
         "config",
         &[

@@ -98,9 +98,9 @@ fn the_features_are_those_of_the_documentation() {
     let names: Vec<&str> = features.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["aws-lc-rs", "conformance", "default", "l1", "metrics", "redis", "testing", "tracing"]
+        ["aws-lc-rs", "conformance", "default", "l1", "macros", "metrics", "redis", "testing", "tracing"]
     );
-    assert_eq!(features["default"], serde_json::json!(["redis", "aws-lc-rs", "l1"]));
+    assert_eq!(features["default"], serde_json::json!(["redis", "aws-lc-rs", "l1", "macros"]));
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Arguments that are neither in the key nor skipped.
+use blindcache::cached;
+
+#[cached(key = id)]
+async fn forgotten(id: u64, language: &str) -> String {
+    format!("{id} {language}")
+}
+
+#[cached(key = ("user", other.id))]
+async fn field(id: u64, other: Other) -> u64 {
+    id + other.id
+}
+
+#[cached(key = left)]
+async fn pattern((left, right): (u64, u64)) -> u64 {
+    left + right
+}
+
+#[cached]
+async fn nameless(id: u64, _: u64) -> u64 {
+    id
+}
+
+#[cached(skip(db))]
+async fn unknown(id: u64) -> u64 {
+    id
+}
+
+#[cached(key = id, skip(id))]
+async fn both(id: u64) -> u64 {
+    id
+}
+
+struct Other {
+    id: u64,
+}
+
+impl Other {
+    #[cached]
+    async fn neither(&self) -> u64 {
+        self.id
+    }
+
+    #[cached(key = id)]
+    async fn not_self(&self, id: u64) -> u64 {
+        self.id + id
+    }
+}
+
+fn main() {}
