@@ -310,6 +310,21 @@ fn backend_heals_when_an_attempt_died_with_its_runtime() {
 }
 
 #[test]
+fn half_open_connection_is_replaced_though_a_caller_who_gave_up_took_its_runtime_along() {
+    let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (_server, proxy) = main.block_on(proxied());
+    let backend = impatient(&proxy.url());
+    main.block_on(backend.ping()).unwrap();
+    proxy.set(Fault::BlackHole);
+    let key = key(1);
+    let early = async || tokio::time::timeout(LIMIT / 4, backend.get(&key)).await;
+    assert!(runtime().block_on(early()).is_err());
+    proxy.set(Fault::None); // for new connections: the old one stays dead
+    main.block_on(until("a new connection", async || matches!(early().await, Ok(Ok(Some(_))))));
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[test]
 fn backend_heals_when_its_runtime_stands_still() {
     let server = Server::start();
     let backend = impatient(&server.url());
