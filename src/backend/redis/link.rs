@@ -216,11 +216,11 @@ impl Attempt {
 }
 
 impl Pause {
-    /// Half of it is random, so that many processes do not come back as one.
+    /// Half of it is random, so that many processes do not come back as one. Without random bytes it is the longest.
     fn after(last: Option<Self>, failure: Failure) -> Self {
         let failures = last.map_or(0, |last| last.failures).saturating_add(1);
         let longest = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        let random = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         Self { until: Instant::now() + longest.mul_f64(0.5 + random / 2.0), failures, failure }
     }
 }

@@ -46,8 +46,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// - A call that met a dead connection is made once more on a new one, within the same limits. So a `delete` whose
 ///   answer was lost may say `false`.
 /// - After a time-out the connection is replaced: a half-open one is never kept, not even where every caller gives up
-///   earlier than that. Other calls that still wait on the
-///   old one may finish there.
+///   earlier than that. Other calls that still wait on the old one may finish there.
 /// - There is one attempt to connect at a time, and all calls wait for it. After a failed one, calls fail at once with
 ///   the same error during a pause of 25 ms up to 1 s; the next call after the pause tries again. So the backend heals
 ///   by itself at most about 1 s after its server.
@@ -73,6 +72,10 @@ pub struct RedisBackend {
 
 impl RedisBackend {
     /// The server at a URL, with the limits of 1 s. Nothing is connected yet.
+    ///
+    /// Calls need a Tokio runtime with its I/O and time drivers, as `enable_all()` gives it: without a runtime they
+    /// answer [`Misconfigured`](crate::BackendErrorKind::Misconfigured); in one without a driver Tokio panics, which
+    /// cannot be asked for it before.
     ///
     /// - `redis://[user][:password@]host[:port][/db][?protocol=resp3]`
     /// - `rediss://…`: the same over TLS, trusting the system's certificates
