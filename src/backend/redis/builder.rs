@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use zeroize::Zeroizing;
 
 use super::{
-    LIMIT, RedisBackend,
+    RedisBackend,
     error::Failure,
     link::Limits,
     target::{Address, Target},
@@ -32,15 +32,28 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// ```
 #[must_use]
 pub struct RedisBuilder {
-    url: Zeroizing<String>,
+    server: Server,
     limits: Limits,
     tls: Tls,
 }
 
+/// Whom to connect to, as it was given.
+enum Server {
+    Url(Zeroizing<String>),
+    Client(redis::Client),
+}
+
 impl RedisBuilder {
     pub(super) fn new(url: &str) -> Self {
-        let limits = Limits { connect: LIMIT, response: LIMIT };
-        Self { url: Zeroizing::new(url.to_owned()), limits, tls: Tls::default() }
+        Self::with(Server::Url(Zeroizing::new(url.to_owned())))
+    }
+
+    pub(super) fn from_client(client: &redis::Client) -> Self {
+        Self::with(Server::Client(client.clone()))
+    }
+
+    fn with(server: Server) -> Self {
+        Self { server, limits: Limits::default(), tls: Tls::default() }
     }
 
     /// How long connecting may take, from looking up the host to the server's first answer. 1 s by default.
@@ -73,23 +86,27 @@ impl RedisBuilder {
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL is none that [`RedisBackend::new`] takes,
-    /// a limit is zero or more than an hour, a certificate or key cannot be read, the system has no CA certificates and none are given, or
-    /// certificates are given for a URL without TLS.
+    /// the client's settings cannot work, a time limit is zero or more than an hour, a certificate or key cannot be
+    /// read, the system has no CA certificates and none are given, or certificates are given for a URL without TLS or
+    /// for a client, which has its own.
     pub fn build(self) -> Result<RedisBackend, BackendError> {
         let Limits { connect, response } = self.limits;
         if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {
             return Err(Failure::setting("a time limit of zero or of more than an hour").into());
         }
-        let target = Target::parse(&self.url, || self.tls.config())?;
+        let target = match &self.server {
+            Server::Url(url) => Target::parse(url, || self.tls.config())?,
+            Server::Client(client) => Target::client(client)?,
+        };
         if self.tls.is_set() && !matches!(target.address, Address::Tls { .. }) {
-            return Err(Failure::setting("certificates for a URL that is not rediss://").into());
+            return Err(Failure::setting("certificates for what is not a rediss:// URL").into());
         }
         Ok(RedisBackend::connecting_to(target, self.limits))
     }
 }
 
 impl fmt::Debug for RedisBuilder {
-    /// Does not show the URL, which may be anything yet.
+    /// Does not show the URL, which may be anything yet, nor the client.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Limits { connect, response } = self.limits;
         f.debug_struct("RedisBuilder")
@@ -123,6 +140,11 @@ mod tests {
         refused(plain().ca_certificates("hunter2"));
         refused(tls().ca_certificates("hunter2"));
         refused(tls().client_certificate("hunter2", "hunter2"));
+        let client = redis::Client::open("redis://u:hunter2@localhost").unwrap();
+        let client = || RedisBackend::builder_from_client(&client);
+        assert!(client().build().is_ok());
+        refused(client().response_timeout(Duration::ZERO));
+        refused(client().ca_certificates("hunter2"));
     }
 
     #[test]

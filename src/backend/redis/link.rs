@@ -13,6 +13,8 @@ use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use super::{connect::Connection, doubt::Unanswered, error::Failure, request::Request, target::Target};
 
+/// The limit on connecting, and on waiting for an answer, unless they are set.
+const LIMIT: Duration = Duration::from_secs(1);
 /// The pause after a first failed attempt to connect; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts: how long after its recovery a server can still seem to be down.
@@ -27,6 +29,12 @@ const ORPHANED_ATTEMPTS: usize = 3;
 pub(super) struct Limits {
     pub(super) connect: Duration,
     pub(super) response: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: LIMIT, response: LIMIT }
+    }
 }
 
 /// A server, the connection to it if there is one, and the rules by which there is another.

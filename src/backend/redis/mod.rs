@@ -29,8 +29,6 @@ use crate::{
 
 /// The name in errors and metrics.
 const NAME: &str = "redis";
-/// The limit on connecting, and on waiting for an answer, unless they are set.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// Entries in Redis 4 or later, Valkey, or another server that speaks their protocol.
 ///
@@ -74,8 +72,8 @@ impl RedisBackend {
     /// The server at a URL, with the limits of 1 s. Nothing is connected yet.
     ///
     /// Calls need a Tokio runtime with its I/O and time drivers, as `enable_all()` gives it: without a runtime they
-    /// answer [`Misconfigured`](crate::BackendErrorKind::Misconfigured); in one without a driver Tokio panics, which
-    /// cannot be asked for it before.
+    /// answer [`Misconfigured`](crate::BackendErrorKind::Misconfigured). A runtime without these drivers cannot be told
+    /// from one with them, and Tokio panics in it.
     ///
     /// - `redis://[user][:password@]host[:port][/db][?protocol=resp3]`
     /// - `rediss://…`: the same over TLS, trusting the system's certificates
@@ -101,7 +99,12 @@ impl RedisBackend {
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the client's settings cannot work.
     pub fn from_client(client: &redis::Client) -> Result<Self, BackendError> {
-        Ok(Self::connecting_to(Target::client(client)?, Limits { connect: LIMIT, response: LIMIT }))
+        Self::builder_from_client(client).build()
+    }
+
+    /// The server of a client of yours, with settings. Its certificates are the client's own.
+    pub fn builder_from_client(client: &redis::Client) -> RedisBuilder {
+        RedisBuilder::from_client(client)
     }
 
     fn connecting_to(target: Target, limits: Limits) -> Self {
