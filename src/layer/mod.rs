@@ -96,7 +96,8 @@ pub trait BackendExt: Backend + Sized {
     ///
     /// The time-out is that long because backends have limits of their own and replace a connection when those are
     /// reached: `RedisBackend` takes up to 1 s to connect and 1 s for an answer. A shorter one would drop calls before
-    /// that happens. For less, lower the limits there too and stack the layers by hand. So many may wait because a
+    /// that happens, which `RedisBackend` notices and another backend may not; and the callers would learn less of
+    /// what is wrong. For less, lower the limits there too and stack the layers by hand. So many may wait because a
     /// cache that refuses sends its callers to whatever it is to relieve.
     ///
     /// ```

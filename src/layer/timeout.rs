@@ -17,8 +17,8 @@ use crate::{
 /// entry and your largest batch arrive in this time. The call that is given up is dropped, so what it was to do may
 /// have been done.
 ///
-/// Keep the limit above those that the backend has itself: one that is dropped before it notices that its connection
-/// is dead does not replace it.
+/// Keep the limit above those that the backend has itself: a call that is dropped earlier may be the one that was to
+/// find its connection dead. A backend may notice all the same, and `RedisBackend` does.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

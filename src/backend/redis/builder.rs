@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use zeroize::Zeroizing;
 
 use super::{
-    LIMIT, RedisBackend,
+    RedisBackend,
     error::Failure,
     link::Limits,
     target::{Address, Target},
@@ -15,6 +15,8 @@ use crate::error::BackendError;
 
 /// Longest time limit: no call hangs.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Largest value in bytes that Redis takes unless its `proto-max-bulk-len` says otherwise.
+const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A [`RedisBackend`] with other limits or certificates than the default ones.
 ///
@@ -32,15 +34,28 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// ```
 #[must_use]
 pub struct RedisBuilder {
-    url: Zeroizing<String>,
+    server: Server,
     limits: Limits,
     tls: Tls,
 }
 
+/// Whom to connect to, as it was given.
+enum Server {
+    Url(Zeroizing<String>),
+    Client(redis::Client),
+}
+
 impl RedisBuilder {
     pub(super) fn new(url: &str) -> Self {
-        let limits = Limits { connect: LIMIT, response: LIMIT };
-        Self { url: Zeroizing::new(url.to_owned()), limits, tls: Tls::default() }
+        Self::with(Server::Url(Zeroizing::new(url.to_owned())))
+    }
+
+    pub(super) fn from_client(client: &redis::Client) -> Self {
+        Self::with(Server::Client(client.clone()))
+    }
+
+    fn with(server: Server) -> Self {
+        Self { server, limits: Limits::default(), tls: Tls::default() }
     }
 
     /// How long connecting may take, from looking up the host to the server's first answer. 1 s by default.
@@ -54,6 +69,17 @@ impl RedisBuilder {
     /// The answer's own size is not known before: set it so that your largest value arrives in this time.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
         self.limits.response = limit;
+        self
+    }
+
+    /// The largest entry in bytes, at most 512 MiB. 128 MiB by default.
+    ///
+    /// It bounds what is sent, and what a server may send: see [`RedisBackend`]. An entry is somewhat larger than its
+    /// value: set it to twice [`max_value`](crate::EncryptedBackend::max_value). Set it no lower than others who
+    /// write to the same server: reading a larger entry is [`Rejected`](crate::BackendErrorKind::Rejected), and ends
+    /// the connection each time.
+    pub fn max_entry(mut self, bytes: usize) -> Self {
+        self.limits.max_entry = bytes;
         self
     }
 
@@ -73,28 +99,36 @@ impl RedisBuilder {
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL is none that [`RedisBackend::new`] takes,
-    /// a limit is zero or more than an hour, a certificate or key cannot be read, the system has no CA certificates and none are given, or
-    /// certificates are given for a URL without TLS.
+    /// the client's settings cannot work, a time limit is zero or more than an hour, the largest entry is zero or more
+    /// than 512 MiB, a certificate or key cannot be read, the system has no CA certificates and none are given, or
+    /// certificates are given for a URL without TLS or for a client, which has its own.
     pub fn build(self) -> Result<RedisBackend, BackendError> {
-        let Limits { connect, response } = self.limits;
+        let Limits { connect, response, max_entry } = self.limits;
         if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {
             return Err(Failure::setting("a time limit of zero or of more than an hour").into());
         }
-        let target = Target::parse(&self.url, || self.tls.config())?;
+        if max_entry == 0 || max_entry > LARGEST {
+            return Err(Failure::setting("a largest entry of zero or of more than 512 MiB").into());
+        }
+        let target = match &self.server {
+            Server::Url(url) => Target::parse(url, || self.tls.config())?,
+            Server::Client(client) => Target::client(client)?,
+        };
         if self.tls.is_set() && !matches!(target.address, Address::Tls { .. }) {
-            return Err(Failure::setting("certificates for a URL that is not rediss://").into());
+            return Err(Failure::setting("certificates for what is not a rediss:// URL").into());
         }
         Ok(RedisBackend::connecting_to(target, self.limits))
     }
 }
 
 impl fmt::Debug for RedisBuilder {
-    /// Does not show the URL, which may be anything yet.
+    /// Does not show the URL, which may be anything yet, nor the client.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { connect, response } = self.limits;
+        let Limits { connect, response, max_entry } = self.limits;
         f.debug_struct("RedisBuilder")
             .field("connect_timeout", &connect)
             .field("response_timeout", &response)
+            .field("max_entry", &max_entry)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
@@ -120,9 +154,17 @@ mod tests {
         refused(plain().connect_timeout(Duration::ZERO));
         refused(plain().response_timeout(Duration::ZERO));
         refused(plain().response_timeout(Duration::MAX));
+        refused(plain().max_entry(0));
+        refused(plain().max_entry(LARGEST + 1));
+        assert!(plain().max_entry(LARGEST).build().is_ok());
         refused(plain().ca_certificates("hunter2"));
         refused(tls().ca_certificates("hunter2"));
         refused(tls().client_certificate("hunter2", "hunter2"));
+        let client = redis::Client::open("redis://u:hunter2@localhost").unwrap();
+        let client = || RedisBackend::builder_from_client(&client);
+        assert!(client().build().is_ok());
+        refused(client().response_timeout(Duration::ZERO));
+        refused(client().ca_certificates("hunter2"));
     }
 
     #[test]

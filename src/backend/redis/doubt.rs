@@ -30,16 +30,31 @@ impl Drop for Unanswered<'_> {
         let Ok(runtime) = Handle::try_current() else { return };
         // One sign of life at a time.
         if !self.over && !self.connection.doubted.swap(true, Relaxed) {
-            runtime.spawn(check(self.link.clone(), self.connection.clone()));
+            runtime.spawn(Doubt { connection: self.connection.clone() }.check(self.link.clone()));
         }
     }
 }
 
-async fn check(link: Arc<Link>, connection: Arc<Connection>) {
-    let ping = Request::ping();
-    let answered = timeout(link.limits.response, ping.send(connection.client.clone())).await;
-    connection.doubted.store(false, Relaxed);
-    if !matches!(answered, Ok(Ok(_))) {
-        link.replace(&connection);
+/// The wait for a sign of life. It is over when this is dropped, be it with the runtime of the task that waits.
+struct Doubt {
+    connection: Arc<Connection>,
+}
+
+impl Doubt {
+    async fn check(self, link: Arc<Link>) {
+        // Once more for those who gave up meanwhile: a sign of life tells that all answers before it are in.
+        while self.connection.has_dropped() {
+            let ping = Request::ping();
+            let answered = timeout(link.limits.response, self.connection.ask(&ping)).await;
+            if !matches!(answered, Ok(Ok(_))) {
+                return link.replace(&self.connection);
+            }
+        }
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.connection.doubted.store(false, Relaxed);
     }
 }

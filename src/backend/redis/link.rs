@@ -13,6 +13,8 @@ use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use super::{connect::Connection, doubt::Unanswered, error::Failure, request::Request, target::Target};
 
+/// The limit on connecting, and on waiting for an answer, unless they are set.
+const LIMIT: Duration = Duration::from_secs(1);
 /// The pause after a first failed attempt to connect; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts: how long after its recovery a server can still seem to be down.
@@ -22,11 +24,22 @@ const OUTDATED_AFTER: Duration = Duration::from_secs(1);
 /// How often a call asks again for an attempt whose runtime went away.
 const ORPHANED_ATTEMPTS: usize = 3;
 
-/// How long a call may take.
+/// Largest entry in bytes unless it is set: 128 MiB, twice the largest value that `EncryptedBackend` takes by default.
+const MAX_ENTRY: usize = 128 * 1024 * 1024;
+
+/// How long a call may take, and what it may be about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connect: Duration,
     pub(super) response: Duration,
+    /// In bytes.
+    pub(super) max_entry: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: LIMIT, response: LIMIT, max_entry: MAX_ENTRY }
+    }
 }
 
 /// A server, the connection to it if there is one, and the rules by which there is another.
@@ -100,14 +113,14 @@ impl Link {
         limit: Duration,
     ) -> Result<Value, Failure> {
         let unanswered = Unanswered::new(self, &connection);
-        let answer = timeout(limit, request.send(connection.client.clone())).await;
+        let answer = timeout(limit, connection.ask(request)).await;
         unanswered.over();
         let failure = match answer {
             Ok(Ok(value)) => match request.refusal(&value) {
                 None => return Ok(value),
                 Some(failure) => failure,
             },
-            Ok(Err(err)) => Failure::client(&err),
+            Ok(Err(failure)) => failure,
             Err(_) => Failure::no_answer(),
         };
         let outdated = failure.outdates_connection() && connection.since.elapsed() >= OUTDATED_AFTER;
@@ -185,7 +198,8 @@ impl Link {
 
     async fn attempt(&self, number: u64) -> Result<Arc<Connection>, Failure> {
         let found_before = self.reached.load(Relaxed);
-        let opened = timeout(self.limits.connect, Connection::open(&self.target, found_before)).await;
+        let opened =
+            timeout(self.limits.connect, Connection::open(&self.target, self.limits, found_before)).await;
         let opened = opened.unwrap_or_else(|_| Err(Failure::no_connection())).map(Arc::new);
 
         let mut state = self.state();
@@ -216,11 +230,11 @@ impl Attempt {
 }
 
 impl Pause {
-    /// Half of it is random, so that many processes do not come back as one.
+    /// Half of it is random, so that many processes do not come back as one. Without random bytes it is the longest.
     fn after(last: Option<Self>, failure: Failure) -> Self {
         let failures = last.map_or(0, |last| last.failures).saturating_add(1);
         let longest = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        let random = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         Self { until: Instant::now() + longest.mul_f64(0.5 + random / 2.0), failures, failure }
     }
 }

@@ -5,6 +5,7 @@ mod connect;
 mod doubt;
 mod error;
 mod link;
+mod meter;
 mod request;
 mod target;
 mod tls;
@@ -30,8 +31,6 @@ use crate::{
 
 /// The name in errors and metrics.
 const NAME: &str = "redis";
-/// The limit on connecting, and on waiting for an answer, unless they are set.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// Entries in Redis 4 or later, Valkey, or another server that speaks their protocol.
 ///
@@ -47,14 +46,23 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// - A call that met a dead connection is made once more on a new one, within the same limits. So a `delete` whose
 ///   answer was lost may say `false`.
 /// - After a time-out the connection is replaced: a half-open one is never kept, not even where every caller gives up
-///   earlier than that. Other calls that still wait on the
-///   old one may finish there.
+///   earlier than that. Other calls that still wait on the old one may finish there.
 /// - There is one attempt to connect at a time, and all calls wait for it. After a failed one, calls fail at once with
 ///   the same error during a pause of 25 ms up to 1 s; the next call after the pause tries again. So the backend heals
 ///   by itself at most about 1 s after its server.
 /// - It works on from another Tokio runtime when the one that it connected on is gone.
 ///
-/// An entry is at most 512 MiB, less where the server's `proto-max-bulk-len` says so.
+/// # Sizes
+///
+/// An entry is at most 128 MiB, [up to](RedisBuilder::max_entry) the 512 MiB that Redis takes; less where the server's
+/// `proto-max-bulk-len` says so. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) before it is sent.
+///
+/// A server that lies cannot fill the memory: as soon as it has sent more than the calls in flight can be answered
+/// with, and 16 KiB, the connection is ended and those calls are [`Rejected`](crate::BackendErrorKind::Rejected). A
+/// call can be answered with the largest entry for each name whose entry it asks for, or with 4 KiB for each command.
+/// So what is not bounded is their sum: a batch of 512 names may be answered with 512 times the largest entry, and
+/// many calls at once with that many. Nor is it bounded what the client makes of these bytes: a long list of numbers
+/// takes many times their size. The connection of a client of [yours](Self::from_client) is not metered at all.
 ///
 /// # Example
 ///
@@ -74,6 +82,10 @@ pub struct RedisBackend {
 
 impl RedisBackend {
     /// The server at a URL, with the limits of 1 s. Nothing is connected yet.
+    ///
+    /// Calls need a Tokio runtime with its I/O and time drivers, as `enable_all()` gives it: without a runtime they
+    /// answer [`Misconfigured`](crate::BackendErrorKind::Misconfigured). A runtime without these drivers cannot be told
+    /// from one with them, and Tokio panics in it.
     ///
     /// - `redis://[user][:password@]host[:port][/db][?protocol=resp3]`
     /// - `rediss://…`: the same over TLS, trusting the system's certificates
@@ -99,7 +111,12 @@ impl RedisBackend {
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the client's settings cannot work.
     pub fn from_client(client: &redis::Client) -> Result<Self, BackendError> {
-        Ok(Self::connecting_to(Target::client(client)?, Limits { connect: LIMIT, response: LIMIT }))
+        Self::builder_from_client(client).build()
+    }
+
+    /// The server of a client of yours, with settings. Its certificates are the client's own.
+    pub fn builder_from_client(client: &redis::Client) -> RedisBuilder {
+        RedisBuilder::from_client(client)
     }
 
     fn connecting_to(target: Target, limits: Limits) -> Self {
@@ -118,7 +135,7 @@ impl Backend for RedisBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        request::fits(&entry)?;
+        request::fits(&entry, self.link.limits.max_entry)?;
         Ok(request::done(self.call(Request::set(key, &entry, ttl)).await?)?)
     }
 
@@ -143,7 +160,7 @@ impl Backend for RedisBackend {
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
         for (_, entry, _) in &writes {
-            request::fits(entry)?;
+            request::fits(entry, self.link.limits.max_entry)?;
         }
         let mut writes = writes.into_iter();
         while let Some((request, count)) = Request::set_many(&mut writes) {
@@ -181,11 +198,12 @@ impl Backend for RedisBackend {
 impl fmt::Debug for RedisBackend {
     /// Shows the address and the limits, and nothing of the login.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { connect, response } = self.link.limits;
+        let Limits { connect, response, max_entry } = self.link.limits;
         f.debug_struct("RedisBackend")
             .field("server", &self.link.target)
             .field("connect_timeout", &connect)
             .field("response_timeout", &response)
+            .field("max_entry", &max_entry)
             .finish_non_exhaustive()
     }
 }

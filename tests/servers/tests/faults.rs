@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use blindcache::{Backend, BackendErrorKind as Kind};
+use blindcache::{Backend, BackendErrorKind as Kind, RedisBackend};
 use blindcache_server_tests::{
-    Fault, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key, until,
+    Fault, HANG, LIMIT, Proxy, Server, entry, failing, healed, impatient, in_time, key, until,
 };
 use tokio::task::JoinSet;
 
@@ -61,6 +61,19 @@ async fn cut_reply_is_transient() {
 #[tokio::test]
 async fn black_hole_is_a_timeout() {
     ends_in(Fault::BlackHole, &[Kind::Timeout]).await;
+}
+
+#[tokio::test]
+async fn limits_hold_on_a_client_of_the_caller_too() {
+    let (_server, proxy) = proxied().await;
+    let client = redis::Client::open(proxy.url()).unwrap();
+    let builder = || RedisBackend::builder_from_client(&client);
+    let backend = builder().connect_timeout(LIMIT).response_timeout(LIMIT).build().unwrap();
+    backend.ping().await.unwrap();
+    proxy.set(Fault::Delay(LIMIT * 2));
+    assert_eq!(failing(backend.get(&key(1))).await, Kind::Timeout);
+    let patient = builder().connect_timeout(HANG).response_timeout(HANG).build().unwrap();
+    assert!(in_time(patient.get(&key(1))).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -286,7 +299,7 @@ fn backend_works_on_from_another_runtime() {
     }
     // A caller's own client hides whether its connection's task is still there.
     let client = redis::Client::open(server.url()).unwrap();
-    let backend = blindcache::RedisBackend::from_client(&client).unwrap();
+    let backend = RedisBackend::from_client(&client).unwrap();
     for _ in 0..3 {
         runtime().block_on(backend.get(&key(1))).unwrap().unwrap();
     }
@@ -307,6 +320,21 @@ fn backend_heals_when_an_attempt_died_with_its_runtime() {
     drop(asking);
     proxy.set(Fault::None);
     proxied.block_on(healed(&backend));
+}
+
+#[test]
+fn half_open_connection_is_replaced_though_a_caller_who_gave_up_took_its_runtime_along() {
+    let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (_server, proxy) = main.block_on(proxied());
+    let backend = impatient(&proxy.url());
+    main.block_on(backend.ping()).unwrap();
+    proxy.set(Fault::BlackHole);
+    let key = key(1);
+    let early = async || tokio::time::timeout(LIMIT / 4, backend.get(&key)).await;
+    assert!(runtime().block_on(early()).is_err());
+    proxy.set(Fault::None); // for new connections: the old one stays dead
+    main.block_on(until("a new connection", async || matches!(early().await, Ok(Ok(Some(_))))));
+    assert_eq!(proxy.accepted(), 2);
 }
 
 #[test]

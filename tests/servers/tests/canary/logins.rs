@@ -57,6 +57,10 @@ pub(crate) fn refused(case: &mut Case) {
         case.show(&builder);
         case.refused(builder.build());
     }
+    let client = redis::Client::open(format!("redis://{login}@localhost")).unwrap();
+    let builder = RedisBackend::builder_from_client(&client).ca_certificates(garbage.as_str());
+    case.show(&builder);
+    case.refused(builder.build());
 }
 
 /// In the PEM of a P-256 key, the first part of the secret scalar.
