@@ -1,6 +1,7 @@
 //! Values as MessagePack with named fields, and the check that a payload is exactly one of them.
 
 mod check;
+mod guard;
 #[cfg(test)]
 mod tests;
 
@@ -12,26 +13,35 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub(crate) use check::check;
 
 use crate::error::Unreadable;
+use guard::{Guard, State};
 
 /// Why [`encode`] stopped. What the type or rmp-serde said is dropped: it may hold the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EncodeError {
-    /// The writer failed, at least once: it is full.
+    /// The writer failed, at least once: it is full. Or more than the limit was to be collected in memory.
     Full,
+    /// More than 64 containers inside each other, or 256 `Some` and newtype structs.
+    TooDeep,
     /// The type's own `Serialize` failed.
     Refused,
 }
 
-/// Writes `value` into `out`. What stands there afterwards still has to pass [`check`]: a type that breaks serde's
-/// rules or nests too deep is not noticed here.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: impl io::Write) -> Result<(), EncodeError> {
+/// Writes `value`, of at most `limit` bytes, into `out`, which holds it to that limit. What stands there afterwards still
+/// has to pass [`check`]: a type that breaks serde's rules, say by a wrong length, is not noticed here.
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    out: impl io::Write,
+    limit: u32,
+) -> Result<(), EncodeError> {
     let mut out = Watched { out, failed: false };
-    let done = value.serialize(&mut Serializer::new(&mut out).with_struct_map());
-    match done {
-        // Even where the type's own `Serialize` swallowed it: then a part is missing.
+    let state = State::new(limit);
+    let done = value.serialize(Guard::new(&mut Serializer::new(&mut out).with_struct_map(), &state));
+    // A failure stands even where the type's own `Serialize` swallowed it: then a part is missing.
+    match (state.refused(), done) {
         _ if out.failed => Err(EncodeError::Full),
-        Ok(()) => Ok(()),
-        Err(_) => Err(EncodeError::Refused),
+        (Some(why), _) => Err(why),
+        (None, Ok(())) => Ok(()),
+        (None, Err(_)) => Err(EncodeError::Refused),
     }
 }
 

@@ -5,7 +5,7 @@ use std::str;
 use crate::error::{Unreadable, ValueError};
 
 /// Containers inside each other.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// What [`check`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

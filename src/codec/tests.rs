@@ -1,5 +1,6 @@
-//! What returns, and what does not fit. `payloads`: what is not one value.
+//! What returns, and what does not fit. `guard`: what is refused while it is written. `payloads`: what is not one value.
 
+mod guard;
 mod payloads;
 
 use std::{
@@ -18,11 +19,19 @@ use serde_json::{Value, json};
 use super::{check::Flaw, *};
 use crate::error::{Unreadable, ValueError};
 
+/// More than the values here take, and what rmp-serde collects of them.
+const LIMIT: u32 = 1 << 20;
+
 fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(value, &mut out).unwrap();
+    encode(value, &mut out, LIMIT).unwrap();
     assert_eq!(check(&out), Ok(()));
     out
+}
+
+/// What rmp-serde writes by itself.
+fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).unwrap()
 }
 
 #[track_caller]
@@ -241,12 +250,10 @@ fn values_nest_64_deep_and_no_deeper() {
     round_trips(loose(64));
     round_trips((0..64).fold(json!(1), |inner, _| json!({"a": inner})));
     for deeper in [65, 66, 500] {
-        let mut out = Vec::new();
-        encode(&nested(deeper), &mut out).unwrap();
-        assert_eq!(check(&out), Err(Flaw::TooDeep));
-        out.clear();
-        encode(&tree(deeper), &mut out).unwrap();
-        assert_eq!(check(&out), Err(Flaw::TooDeep));
+        assert_eq!(encode(&nested(deeper), Vec::new(), LIMIT), Err(EncodeError::TooDeep));
+        assert_eq!(encode(&tree(deeper), Vec::new(), LIMIT), Err(EncodeError::TooDeep));
+        assert_eq!(check(&plain(&nested(deeper))), Err(Flaw::TooDeep));
+        assert_eq!(check(&plain(&tree(deeper))), Err(Flaw::TooDeep));
     }
 }
 
@@ -306,10 +313,10 @@ fn a_full_writer_is_told_from_a_type_that_fails() {
     let whole = encoded(&ada());
     for room in 0..whole.len() {
         let mut out = Capped { bytes: Vec::new(), room };
-        assert_eq!(encode(&ada(), &mut out), Err(EncodeError::Full), "{room}");
+        assert_eq!(encode(&ada(), &mut out, LIMIT), Err(EncodeError::Full), "{room}");
     }
     let mut out = Capped { bytes: Vec::new(), room: whole.len() };
-    assert_eq!(encode(&ada(), &mut out), Ok(()));
+    assert_eq!(encode(&ada(), &mut out, LIMIT), Ok(()));
     assert_eq!(out.bytes, whole);
 
     struct Failing;
@@ -318,7 +325,7 @@ fn a_full_writer_is_told_from_a_type_that_fails() {
             Err(S::Error::custom("secret"))
         }
     }
-    assert_eq!(encode(&("a", Failing), Vec::new()), Err(EncodeError::Refused));
+    assert_eq!(encode(&("a", Failing), Vec::new(), LIMIT), Err(EncodeError::Refused));
 }
 
 #[test]
@@ -333,7 +340,7 @@ fn a_swallowed_full_writer_is_still_full() {
         }
     }
     let mut out = Capped { bytes: Vec::new(), room: 50 };
-    assert_eq!(encode(&Careless, &mut out), Err(EncodeError::Full));
+    assert_eq!(encode(&Careless, &mut out, LIMIT), Err(EncodeError::Full));
 }
 
 #[test]
@@ -348,7 +355,7 @@ fn a_wrong_length_does_not_pass_the_check() {
     }
     for (declared, given) in [(3, 2), (3, 4), (0, 1), (1, 0), (1 << 32, 0), ((1 << 32) + 1, 2)] {
         let mut out = Vec::new();
-        encode(&Liar(declared, given), &mut out).unwrap();
+        encode(&Liar(declared, given), &mut out, LIMIT).unwrap();
         let expected = if (declared, given) == (1 << 32, 0) { Ok(()) } else { Err(Flaw::NotOneValue) };
         assert_eq!(check(&out), expected);
     }

@@ -142,7 +142,8 @@ impl<B: Backend> EncryptedBackend<B> {
         times: Times,
     ) -> Result<Write, Error> {
         let mut draft = Draft::new(tags, self.max_value, self.padding, 0)?;
-        codec::encode(value, &mut draft).map_err(|refused| match refused {
+        codec::encode(value, &mut draft, self.max_value).map_err(|refused| match refused {
+            EncodeError::TooDeep => ValueError::TooDeep,
             EncodeError::Full => ValueError::TooLarge { limit: self.max_value },
             EncodeError::Refused => ValueError::Serialize,
         })?;
@@ -229,5 +230,5 @@ impl Loaded {
 /// Whether a value is encoded as nil: `None`, or `()`.
 pub(crate) fn is_nil<T: Serialize + ?Sized>(value: &T) -> bool {
     let mut first = [0; 1];
-    codec::encode(value, &mut first[..]).is_ok() && first == [0xC0]
+    codec::encode(value, &mut first[..], 1).is_ok() && first == [0xC0]
 }
