@@ -15,6 +15,8 @@ use crate::error::BackendError;
 
 /// Longest time limit: no call hangs.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Largest value in bytes that Redis takes unless its `proto-max-bulk-len` says otherwise.
+const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A [`RedisBackend`] with other limits or certificates than the default ones.
 ///
@@ -70,6 +72,17 @@ impl RedisBuilder {
         self
     }
 
+    /// The largest entry in bytes, at most 512 MiB. 128 MiB by default.
+    ///
+    /// It bounds what is sent, and what a server may send: see [`RedisBackend`]. An entry is somewhat larger than its
+    /// value: set it to twice [`max_value`](crate::EncryptedBackend::max_value). Set it no lower than others who
+    /// write to the same server: reading a larger entry is [`Rejected`](crate::BackendErrorKind::Rejected), and ends
+    /// the connection each time.
+    pub fn max_entry(mut self, bytes: usize) -> Self {
+        self.limits.max_entry = bytes;
+        self
+    }
+
     /// PEM certificates of the CAs to trust, in place of those that the system trusts.
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.ca = Some(pem.into());
@@ -86,13 +99,16 @@ impl RedisBuilder {
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL is none that [`RedisBackend::new`] takes,
-    /// the client's settings cannot work, a time limit is zero or more than an hour, a certificate or key cannot be
-    /// read, the system has no CA certificates and none are given, or certificates are given for a URL without TLS or
-    /// for a client, which has its own.
+    /// the client's settings cannot work, a time limit is zero or more than an hour, the largest entry is zero or more
+    /// than 512 MiB, a certificate or key cannot be read, the system has no CA certificates and none are given, or
+    /// certificates are given for a URL without TLS or for a client, which has its own.
     pub fn build(self) -> Result<RedisBackend, BackendError> {
-        let Limits { connect, response } = self.limits;
+        let Limits { connect, response, max_entry } = self.limits;
         if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {
             return Err(Failure::setting("a time limit of zero or of more than an hour").into());
+        }
+        if max_entry == 0 || max_entry > LARGEST {
+            return Err(Failure::setting("a largest entry of zero or of more than 512 MiB").into());
         }
         let target = match &self.server {
             Server::Url(url) => Target::parse(url, || self.tls.config())?,
@@ -108,10 +124,11 @@ impl RedisBuilder {
 impl fmt::Debug for RedisBuilder {
     /// Does not show the URL, which may be anything yet, nor the client.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { connect, response } = self.limits;
+        let Limits { connect, response, max_entry } = self.limits;
         f.debug_struct("RedisBuilder")
             .field("connect_timeout", &connect)
             .field("response_timeout", &response)
+            .field("max_entry", &max_entry)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
@@ -137,6 +154,9 @@ mod tests {
         refused(plain().connect_timeout(Duration::ZERO));
         refused(plain().response_timeout(Duration::ZERO));
         refused(plain().response_timeout(Duration::MAX));
+        refused(plain().max_entry(0));
+        refused(plain().max_entry(LARGEST + 1));
+        assert!(plain().max_entry(LARGEST).build().is_ok());
         refused(plain().ca_certificates("hunter2"));
         refused(tls().ca_certificates("hunter2"));
         refused(tls().client_certificate("hunter2", "hunter2"));

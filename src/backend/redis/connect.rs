@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    sync::atomic::AtomicBool,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -17,44 +17,54 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     error::Failure,
+    link::Limits,
+    meter::{Meter, Metered},
+    request::Request,
     target::{Address, Target},
 };
 
 /// After how long without traffic the kernel asks whether the other side is still there, and then how often.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Most bytes that the answers to a login have: `HELLO` lists the server's modules.
+const LOGIN: u64 = 64 * 1024;
 
 /// A connection that the server has answered on.
 pub(super) struct Connection {
-    pub(super) client: MultiplexedConnection,
+    client: MultiplexedConnection,
     pub(super) since: Instant,
     /// Whether a sign of life is being waited for.
     pub(super) doubted: AtomicBool,
+    /// What may come, and has. The stream of the caller's own client cannot be metered.
+    meter: Arc<Meter>,
+    max_entry: usize,
     /// The task that reads and writes; the caller's own client keeps its task to itself.
     driver: Option<AbortHandle>,
 }
 
 impl Connection {
-    pub(super) async fn open(target: &Target, found_before: bool) -> Result<Self, Failure> {
+    pub(super) async fn open(target: &Target, limits: Limits, found_before: bool) -> Result<Self, Failure> {
         let connection = match &target.address {
-            Address::Tcp { host, port } => Self::start(target, tcp(host, *port, found_before).await?).await?,
+            Address::Tcp { host, port } => {
+                Self::start(target, limits, tcp(host, *port, found_before).await?).await?
+            }
             Address::Tls { host, port, name, config } => {
                 let stream = tcp(host, *port, found_before).await?;
                 let connector = TlsConnector::from(config.clone());
                 let stream = connector.connect(name.clone(), stream).await.map_err(Failure::io)?;
-                Self::start(target, stream).await?
+                Self::start(target, limits, stream).await?
             }
             #[cfg(unix)]
             Address::Unix(path) => {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(Failure::io)?;
-                Self::start(target, stream).await?
+                Self::start(target, limits, stream).await?
             }
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(Failure::setting("this system has no unix sockets")),
             Address::Client(client) => {
                 let client = client.get_multiplexed_async_connection_with_config(&config()).await;
                 let client = client.map_err(|err| Failure::client(&err))?;
-                Self { client, since: Instant::now(), doubted: AtomicBool::new(false), driver: None }
+                Self::new(client, limits, Arc::default(), None)
             }
         };
         connection.greet(target).await?;
@@ -62,39 +72,64 @@ impl Connection {
     }
 
     /// Logs in, and starts the task that reads and writes.
-    async fn start<S>(target: &Target, stream: S) -> Result<Self, Failure>
+    async fn start<S>(target: &Target, limits: Limits, stream: S) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let meter = Arc::<Meter>::default();
+        let stream = Metered::new(stream, meter.clone());
+        let ticket = meter.grant(LOGIN);
         let (client, driver) = MultiplexedConnection::new_with_config(&target.login, stream, config())
             .await
-            .map_err(|err| Failure::client(&err))?;
+            .map_err(|err| failure(&meter, &err))?;
+        ticket.answered();
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { client, since: Instant::now(), doubted: AtomicBool::new(false), driver: Some(driver) })
+        Ok(Self::new(client, limits, meter, Some(driver)))
+    }
+
+    fn new(
+        client: MultiplexedConnection,
+        limits: Limits,
+        meter: Arc<Meter>,
+        driver: Option<AbortHandle>,
+    ) -> Self {
+        let (since, doubted) = (Instant::now(), AtomicBool::new(false));
+        Self { client, since, doubted, meter, max_entry: limits.max_entry, driver }
+    }
+
+    /// Sends the request and waits for the answer, which may be one of the server's errors.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Value, Failure> {
+        let ticket = self.meter.grant(request.largest_answer(self.max_entry));
+        match request.send(self.client.clone()).await {
+            Ok(answer) => {
+                ticket.answered();
+                Ok(answer)
+            }
+            Err(err) => Err(failure(&self.meter, &err)),
+        }
     }
 
     /// Waits for one answer to a command: without it, a proxy with no server behind it could look like a connection.
     async fn greet(&self, target: &Target) -> Result<(), Failure> {
-        let mut client = self.client.clone();
         let select = target.db != 0 && self.driver.is_some();
-        let answer = if select {
-            client.send_packed_command(redis::cmd("SELECT").arg(target.db)).await
-        } else {
-            client.send_packed_command(&redis::cmd("PING")).await
-        };
-        match answer {
-            Ok(Value::ServerError(err)) => match Failure::server(&err) {
+        let request = if select { Request::select(target.db) } else { Request::ping() };
+        match self.ask(&request).await? {
+            Value::ServerError(err) => match Failure::server(&err) {
                 failure if select || failure.spoils_connection() => Err(failure),
                 _ => Ok(()), // an answer all the same: what it means for a command, the command will say
             },
-            Ok(_) => Ok(()),
-            Err(err) => Err(Failure::client(&err)),
+            _ => Ok(()),
         }
     }
 
     /// Whether the task is still there: it ends with the connection, and with its runtime.
     pub(super) fn is_alive(&self) -> bool {
-        self.driver.as_ref().is_none_or(|driver| !driver.is_finished())
+        self.driver.as_ref().is_none_or(|driver| !driver.is_finished()) && !self.meter.is_flooded()
+    }
+
+    /// Whether answers may still come that nobody waits for.
+    pub(super) fn has_dropped(&self) -> bool {
+        self.meter.has_dropped()
     }
 }
 
@@ -105,6 +140,11 @@ impl Drop for Connection {
             driver.abort();
         }
     }
+}
+
+/// Why the client gave no answer: of a flood it tells only one of those who wait.
+fn failure(meter: &Meter, err: &RedisError) -> Failure {
+    if meter.is_flooded() { Failure::flood() } else { Failure::client(err) }
 }
 
 /// The limits are ours, so the client has none.

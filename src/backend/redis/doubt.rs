@@ -42,10 +42,13 @@ struct Doubt {
 
 impl Doubt {
     async fn check(self, link: Arc<Link>) {
-        let ping = Request::ping();
-        let answered = timeout(link.limits.response, ping.send(self.connection.client.clone())).await;
-        if !matches!(answered, Ok(Ok(_))) {
-            link.replace(&self.connection);
+        // Once more for those who gave up meanwhile: a sign of life tells that all answers before it are in.
+        while self.connection.has_dropped() {
+            let ping = Request::ping();
+            let answered = timeout(link.limits.response, self.connection.ask(&ping)).await;
+            if !matches!(answered, Ok(Ok(_))) {
+                return link.replace(&self.connection);
+            }
         }
     }
 }

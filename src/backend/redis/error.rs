@@ -69,7 +69,9 @@ enum Cause {
     Io(#[source] Arc<io::Error>),
     #[error("TLS failed")]
     Tls(#[source] rustls::Error),
-    #[error("larger than the 512 MiB that Redis takes")]
+    #[error("more came than the calls can be answered with")]
+    Flood,
+    #[error("larger than the largest entry that is set")]
     TooLarge,
     #[error("{0}")]
     Setting(&'static str),
@@ -153,6 +155,11 @@ impl Failure {
         Self { kind: Rejected, cause: Cause::Unexpected }
     }
 
+    /// The server sent more than the calls in flight can be answered with.
+    pub(super) fn flood() -> Self {
+        Self { kind: Rejected, cause: Cause::Flood }
+    }
+
     pub(super) fn no_connection() -> Self {
         Self { kind: Timeout, cause: Cause::NoConnection }
     }
@@ -176,7 +183,8 @@ impl Failure {
 
     /// Whether the next call should have another connection: this one is lost, late, out of step or refused.
     pub(super) fn spoils_connection(&self) -> bool {
-        self.lost_connection() || matches!(self.cause, Cause::NoAnswer | Cause::Garbage | Cause::Full)
+        let spoils = matches!(self.cause, Cause::NoAnswer | Cause::Garbage | Cause::Flood | Cause::Full);
+        spoils || self.lost_connection()
     }
 
     /// Whether another connection may do better: the server was demoted and the address may lead to the new primary

@@ -24,16 +24,21 @@ const OUTDATED_AFTER: Duration = Duration::from_secs(1);
 /// How often a call asks again for an attempt whose runtime went away.
 const ORPHANED_ATTEMPTS: usize = 3;
 
-/// How long a call may take.
+/// Largest entry in bytes unless it is set: 128 MiB, twice the largest value that `EncryptedBackend` takes by default.
+const MAX_ENTRY: usize = 128 * 1024 * 1024;
+
+/// How long a call may take, and what it may be about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connect: Duration,
     pub(super) response: Duration,
+    /// In bytes.
+    pub(super) max_entry: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: LIMIT, response: LIMIT }
+        Self { connect: LIMIT, response: LIMIT, max_entry: MAX_ENTRY }
     }
 }
 
@@ -108,14 +113,14 @@ impl Link {
         limit: Duration,
     ) -> Result<Value, Failure> {
         let unanswered = Unanswered::new(self, &connection);
-        let answer = timeout(limit, request.send(connection.client.clone())).await;
+        let answer = timeout(limit, connection.ask(request)).await;
         unanswered.over();
         let failure = match answer {
             Ok(Ok(value)) => match request.refusal(&value) {
                 None => return Ok(value),
                 Some(failure) => failure,
             },
-            Ok(Err(err)) => Failure::client(&err),
+            Ok(Err(failure)) => failure,
             Err(_) => Failure::no_answer(),
         };
         let outdated = failure.outdates_connection() && connection.since.elapsed() >= OUTDATED_AFTER;
@@ -193,7 +198,8 @@ impl Link {
 
     async fn attempt(&self, number: u64) -> Result<Arc<Connection>, Failure> {
         let found_before = self.reached.load(Relaxed);
-        let opened = timeout(self.limits.connect, Connection::open(&self.target, found_before)).await;
+        let opened =
+            timeout(self.limits.connect, Connection::open(&self.target, self.limits, found_before)).await;
         let opened = opened.unwrap_or_else(|_| Err(Failure::no_connection())).map(Arc::new);
 
         let mut state = self.state();

@@ -5,6 +5,7 @@ mod connect;
 mod doubt;
 mod error;
 mod link;
+mod meter;
 mod request;
 mod target;
 mod tls;
@@ -50,7 +51,17 @@ const NAME: &str = "redis";
 ///   by itself at most about 1 s after its server.
 /// - It works on from another Tokio runtime when the one that it connected on is gone.
 ///
-/// An entry is at most 512 MiB, less where the server's `proto-max-bulk-len` says so.
+/// # Sizes
+///
+/// An entry is at most 128 MiB, [up to](RedisBuilder::max_entry) the 512 MiB that Redis takes; less where the server's
+/// `proto-max-bulk-len` says so. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) before it is sent.
+///
+/// A server that lies cannot fill the memory: as soon as it has sent more than the calls in flight can be answered
+/// with, and 16 KiB, the connection is ended and those calls are [`Rejected`](crate::BackendErrorKind::Rejected). A
+/// call can be answered with the largest entry for each name whose entry it asks for, or with 4 KiB for each command.
+/// So what is not bounded is their sum: a batch of 512 names may be answered with 512 times the largest entry, and
+/// many calls at once with that many. Nor is it bounded what the client makes of these bytes: a long list of numbers
+/// takes many times their size. The connection of a client of [yours](Self::from_client) is not metered at all.
 ///
 /// # Example
 ///
@@ -123,7 +134,7 @@ impl Backend for RedisBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        request::fits(&entry)?;
+        request::fits(&entry, self.link.limits.max_entry)?;
         Ok(request::done(self.call(Request::set(key, &entry, ttl)).await?)?)
     }
 
@@ -148,7 +159,7 @@ impl Backend for RedisBackend {
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
         for (_, entry, _) in &writes {
-            request::fits(entry)?;
+            request::fits(entry, self.link.limits.max_entry)?;
         }
         let mut writes = writes.into_iter();
         while let Some((request, count)) = Request::set_many(&mut writes) {
@@ -182,11 +193,12 @@ impl Backend for RedisBackend {
 impl fmt::Debug for RedisBackend {
     /// Shows the address and the limits, and nothing of the login.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { connect, response } = self.link.limits;
+        let Limits { connect, response, max_entry } = self.link.limits;
         f.debug_struct("RedisBackend")
             .field("server", &self.link.target)
             .field("connect_timeout", &connect)
             .field("response_timeout", &response)
+            .field("max_entry", &max_entry)
             .finish_non_exhaustive()
     }
 }

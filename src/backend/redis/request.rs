@@ -11,8 +11,8 @@ use crate::{
     crypto::{Sealed, StoreKey},
 };
 
-/// Largest value in bytes that Redis takes unless its `proto-max-bulk-len` says otherwise.
-const MAX_ENTRY: usize = 512 * 1024 * 1024;
+/// Most bytes of an answer without an entry. Redis cuts what it quotes in its errors; this is many times that.
+const PLAIN: u64 = 4 * 1024;
 /// Bytes for which a request gets one more second: 4 MiB, the speed of a line of 34 Mbit/s.
 const BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 /// Most commands, or names, in one request of a batch: others' requests wait no longer than for these.
@@ -30,6 +30,8 @@ pub(super) struct Request {
     what: What,
     /// Size in bytes.
     size: usize,
+    /// How many entries it may be answered with.
+    entries: usize,
 }
 
 enum What {
@@ -42,8 +44,12 @@ impl Request {
         Self::one(Cmd::with_capacity(1, 4).arg("PING"), 4)
     }
 
+    pub(super) fn select(db: i64) -> Self {
+        Self::one(redis::cmd("SELECT").arg(db), 2 * FRAME)
+    }
+
     pub(super) fn get(key: &StoreKey) -> Self {
-        Self::on_key("GET", key)
+        Self { entries: 1, ..Self::on_key("GET", key) }
     }
 
     pub(super) fn exists(key: &StoreKey) -> Self {
@@ -55,7 +61,7 @@ impl Request {
     }
 
     pub(super) fn set(key: &StoreKey, entry: &Sealed, ttl: Option<Duration>) -> Self {
-        Self { what: What::One(set(key, entry, ttl)), size: write_size(key, entry) }
+        Self::one(&mut set(key, entry, ttl), write_size(key, entry))
     }
 
     pub(super) fn get_many(keys: &[StoreKey]) -> Self {
@@ -65,7 +71,7 @@ impl Request {
         for key in keys {
             cmd.arg(key.as_str());
         }
-        Self { what: What::One(cmd), size }
+        Self { entries: keys.len(), ..Self::one(&mut cmd, size) }
     }
 
     /// One `UNLINK` for each name, to know of each whether it was there.
@@ -76,7 +82,7 @@ impl Request {
             pipeline.cmd("UNLINK").arg(key.as_str());
             size += key.as_str().len() + 2 * FRAME;
         }
-        Self { what: What::Many(pipeline), size }
+        Self::many(pipeline, size)
     }
 
     /// The next few writes, and how many they are.
@@ -91,7 +97,7 @@ impl Request {
             }
         }
         let count = pipeline.len();
-        (count > 0).then_some((Self { what: What::Many(pipeline), size }, count))
+        (count > 0).then(|| (Self::many(pipeline, size), count))
     }
 
     fn on_key(name: &str, key: &StoreKey) -> Self {
@@ -100,13 +106,26 @@ impl Request {
     }
 
     fn one(cmd: &mut Cmd, size: usize) -> Self {
-        Self { what: What::One(mem::take(cmd)), size }
+        Self { what: What::One(mem::take(cmd)), size, entries: 0 }
+    }
+
+    fn many(pipeline: Pipeline, size: usize) -> Self {
+        Self { what: What::Many(pipeline), size, entries: 0 }
     }
 
     /// The response limit: the one that is set, and the time that sending this takes on a slow line.
     pub(super) fn limit(&self, response: Duration) -> Duration {
         let nanos = (self.size as u64).saturating_mul(1_000_000_000) / BYTES_PER_SECOND;
         response.saturating_add(Duration::from_nanos(nanos))
+    }
+
+    /// Most bytes that the answer has, where no entry is larger than `max_entry`.
+    pub(super) fn largest_answer(&self, max_entry: usize) -> u64 {
+        let answers = match &self.what {
+            What::One(_) => 1,
+            What::Many(pipeline) => pipeline.len() as u64,
+        };
+        answers * PLAIN + self.entries as u64 * (max_entry + FRAME) as u64
     }
 
     /// The answer, or for many commands the array of their answers.
@@ -145,9 +164,9 @@ fn write_size(key: &StoreKey, entry: &Sealed) -> usize {
     key.as_str().len() + entry.len() + 5 * FRAME
 }
 
-/// Whether Redis takes an entry of this size.
-pub(super) fn fits(entry: &Sealed) -> Result<(), Failure> {
-    if entry.len() > MAX_ENTRY { Err(Failure::too_large()) } else { Ok(()) }
+/// Whether the entry is one that would be read back.
+pub(super) fn fits(entry: &Sealed, max_entry: usize) -> Result<(), Failure> {
+    if entry.len() > max_entry { Err(Failure::too_large()) } else { Ok(()) }
 }
 
 /// Rounded up: an entry may live a little longer, since the time within the seal decides.
@@ -213,7 +232,7 @@ mod tests {
 
     #[test]
     fn limit_grows_with_the_size_sent() {
-        let of = |size| Request { what: What::One(Cmd::new()), size }.limit(Duration::from_secs(1));
+        let of = |size| Request::one(&mut Cmd::new(), size).limit(Duration::from_secs(1));
         assert_eq!(of(0), Duration::from_secs(1));
         assert_eq!(of(4 * 1024 * 1024), Duration::from_secs(2));
         assert_eq!(of(64 * 1024 * 1024), Duration::from_secs(17));
@@ -233,10 +252,20 @@ mod tests {
     }
 
     #[test]
-    fn entry_over_the_limit_of_redis_is_too_large() {
-        assert!(fits(&sealed(MAX_ENTRY)).is_ok());
-        let err = BackendError::from(fits(&sealed(MAX_ENTRY + 1)).unwrap_err());
+    fn entry_over_the_limit_is_too_large() {
+        assert!(fits(&sealed(1_000), 1_000).is_ok());
+        let err = BackendError::from(fits(&sealed(1_001), 1_000).unwrap_err());
         assert_eq!(err.kind(), BackendErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn largest_answer_has_room_for_each_entry() {
+        let answer = |request: Request| request.largest_answer(1 << 29);
+        let keys = || vec![StoreKey::probe(); MAX_COUNT];
+        assert!(answer(Request::get(&keys()[0])) >= 1 << 29);
+        assert!(answer(Request::get_many(&keys())) >= (MAX_COUNT as u64) << 29);
+        assert!(answer(Request::delete_many(&keys())) < 4 << 20);
+        assert!(answer(Request::ping()) < 8 << 10);
     }
 
     fn sealed(size: usize) -> Sealed {

@@ -2,6 +2,7 @@
 
 mod certs;
 mod fake;
+mod flood;
 mod proxy;
 mod server;
 
@@ -15,6 +16,7 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 pub use self::{
     certs::Certs,
     fake::Fake,
+    flood::Flood,
     proxy::{Fault, Proxy},
     server::{Options, Server},
 };

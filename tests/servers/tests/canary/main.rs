@@ -60,7 +60,7 @@ async fn nothing_marked_leaves_the_process() {
     let one = RedisBackend::new(&proxied("")).unwrap();
     route(one, &keys, &masters, &mut case).await;
     let one: RedisBuilder = RedisBackend::builder(&proxied("/3?protocol=resp3"));
-    let one = one.connect_timeout(MINUTE).response_timeout(MINUTE).build().unwrap();
+    let one = one.connect_timeout(MINUTE).response_timeout(MINUTE).max_entry(256 << 20).build().unwrap();
     route(AnyBackend::new(one), &keys, &masters, &mut case).await;
     let one = RedisBackend::from_client(&redis::Client::open(proxied("/4")).unwrap()).unwrap();
     route(Arc::new(one), &keys, &masters, &mut case).await;
