@@ -48,6 +48,11 @@ run cargo test --release --test memory --test fork # what the optimizer leaves i
 run cargo test -p blindcache-server-tests
 
 # Each example without a server; tests/servers runs the quickstart with one.
-run env -u REDIS_URL -u CACHEKIT_REDIS_URL cargo run --example quickstart
+unset REDIS_URL CACHEKIT_REDIS_URL
+run cargo run --example quickstart
+run cargo run --example tags
+run cargo run --example rotate_keys
+run cargo run --example macro
+run cargo run --example web -- --demo
 
 say "all passed"

@@ -40,7 +40,8 @@ struct State {
     now: u64,
 }
 
-/// A request, and the bytes that it may be answered with. Dropped without [`Ticket::answered`], the answer may still come.
+/// A request, and the bytes that it may be answered with. If it is dropped without [`Ticket::answered`], these may still
+/// come.
 pub(super) struct Ticket {
     meter: Arc<Meter>,
     bytes: u64,
