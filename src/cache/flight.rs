@@ -19,7 +19,8 @@ mod write;
 pub(super) use leader::{Leader, Turn};
 pub(super) use slot::Published;
 pub(super) use table::{Seat, SlotKey, Slots};
-pub(super) use write::{WriteTurn, Writing};
+#[cfg(test)]
+use write::{WriteTurn, Writing};
 
 #[cfg(test)]
 mod control;

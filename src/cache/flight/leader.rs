@@ -36,12 +36,6 @@ impl Seat {
         Some(Leader { seat: self.beside(), number })
     }
 
-    /// Waits until the leader of this moment has written or failed, or is superseded. Then another can lead already.
-    pub(crate) async fn other_is_done(&self) {
-        let mut bystander = Bystander { seat: self, other: None, number: None };
-        poll_fn(|cx| bystander.poll(cx)).await;
-    }
-
     /// Whether `lead_or` at this seat had to wait.
     pub(crate) fn waited(&self) -> bool {
         self.waited.load(Relaxed)
@@ -57,6 +51,7 @@ pub(crate) struct Leader {
 
 impl Leader {
     /// Whether no set or delete has superseded this leader.
+    #[cfg(test)]
     pub(crate) fn is_current(&self) -> bool {
         self.seat.slot.change(|state, _| state.leader == Some(self.number))
     }
@@ -129,36 +124,6 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             self.seat.slot.change(|state, after| state.leave(number, after));
-        }
-    }
-}
-
-/// One who waits until another is done.
-struct Bystander<'a> {
-    seat: &'a Seat,
-    other: Option<u64>,
-    number: Option<u64>,
-}
-
-impl Bystander<'_> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        self.seat.slot.change(|state, after| {
-            let Some(leader) = state.leader else { return Poll::Ready(()) };
-            if *self.other.get_or_insert(leader) != leader {
-                return Poll::Ready(());
-            }
-            let number = *self.number.get_or_insert_with(|| state.number());
-            state.bystanders.park(number, waker, after);
-            Poll::Pending
-        })
-    }
-}
-
-impl Drop for Bystander<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.seat.slot.change(|state, after| state.bystanders.leave(number, after));
         }
     }
 }

@@ -116,7 +116,7 @@ impl Model {
             if let Some(leader) = seat.try_lead() {
                 return self.lead(leader, floor, quiet).await;
             }
-            seat.other_is_done().await;
+            drop(seat.lead_or(|_| Some(())).await);
             if let Some(value) = self.read().await {
                 return self.seen(Some(value), floor);
             }

@@ -1,6 +1,6 @@
 //! The same files, on shuttle's lock and counter: its scheduler decides at each of them who goes on, and finds deadlocks,
 //! which is what a lost wake-up is. `SHUTTLE_ROUNDS=20` runs twenty times as many schedules.
-#![allow(clippy::duplicate_mod)] // the files of `flight`, compiled once more
+#![allow(clippy::duplicate_mod, dead_code)] // the files of `flight`, compiled once more; a part is used
 
 use std::{
     panic::catch_unwind,

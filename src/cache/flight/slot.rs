@@ -61,8 +61,6 @@ pub(super) struct State {
     pub(super) pen: Option<u64>,
     /// Wait for a published value, or to lead.
     pub(super) waiters: Line,
-    /// Wait until the leader is done.
-    pub(super) bystanders: Line,
     /// Sets and deletes that wait for the pen. It is given to the first.
     pub(super) writers: Line,
     /// Leaders that found the pen taken, whose end supersedes them: until then they hand out what they published.
@@ -122,7 +120,6 @@ impl State {
     pub(super) fn resign(&mut self, after: &mut After) {
         self.version = self.number();
         self.leader = None;
-        self.bystanders.rouse_all(after);
         self.publishers.rouse_all(after);
         self.tidy(after);
     }

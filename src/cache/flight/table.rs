@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{AtomicUsize, Mutex, MutexGuard, slot::Slot};
+use super::{Mutex, MutexGuard, slot::Slot};
 
 const SHARDS: usize = 32;
 
