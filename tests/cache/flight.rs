@@ -134,7 +134,6 @@ async fn waiters_get_the_value_before_the_store_has_it() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a published value reaches only those who run before its leader is dropped"]
 async fn value_that_cannot_be_stored_is_computed_once_for_all_who_wait() {
     let world = World::new();
     let cache = Cache::builder(world.acme().max_value(10)).build().unwrap();
