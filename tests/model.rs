@@ -16,7 +16,7 @@ use proptest::{
 use history::{Plant, Step, play};
 
 /// As many as run in some 20 s, unless the environment says otherwise.
-const CASES: u32 = 1_500;
+const CASES: u32 = 800;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let who = || (0..2_usize, 0..2_usize, 0..3_u8);
