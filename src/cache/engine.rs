@@ -101,7 +101,8 @@ impl Cache {
                 call.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
-            Turn::Lead(leader) => spot.lead(call, leader, &settings, mode, f).await,
+            // On the heap: what computes is large, and a function may ask the cache in turn.
+            Turn::Lead(leader) => Box::pin(spot.lead(call, leader, &settings, mode, f)).await,
         }
     }
 }
