@@ -7,7 +7,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::entry::{Loaded, Place, Times, is_nil, later};
+pub(crate) use self::entry::{Loaded, Place, Times, is_nil, later, scope_of};
 use crate::{
     backend::{AnyBackend, Backend, Write},
     clock::Clock,
@@ -299,13 +299,6 @@ impl<B: Backend> EncryptedBackend<B> {
     pub fn exists(&self, key: impl Key) -> impl Future<Output = Result<bool, Error>> + Send {
         let place = self.place_of(&key);
         async move { Ok(self.backend.exists(&place?.name).await?) }
-    }
-}
-
-impl EncryptedBackend<crate::backend::MemoryBackend> {
-    /// The tenant with these keys, without a store.
-    pub(crate) fn nowhere(keys: TenantKeys) -> Self {
-        Self::new(crate::backend::MemoryBackend::with_limits(0, 0), keys)
     }
 }
 

@@ -89,6 +89,24 @@ impl Cache {
         if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
             return Ok(stored.value.clone());
         }
+        // On the heap: a hit need not carry what only a miss needs, and a function may ask the cache in turn.
+        Box::pin(self.compute_missing(call, key, settings, mode, f)).await
+    }
+
+    async fn compute_missing<T, E, F, Fut, M>(
+        &self,
+        call: &Call<'_>,
+        key: CacheKey,
+        settings: Settings,
+        mode: M,
+        f: F,
+    ) -> Result<T, M::Error<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        M: Mode,
+    {
         let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = spot.turn(|published| self.usable::<T>(published, stale));
@@ -101,8 +119,7 @@ impl Cache {
                 call.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
-            // On the heap: what computes is large, and a function may ask the cache in turn.
-            Turn::Lead(leader) => Box::pin(spot.lead(call, leader, &settings, mode, f)).await,
+            Turn::Lead(leader) => spot.lead(call, leader, &settings, mode, f).await,
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     backend::{AnyBackend, Backend},
     clock::Clock,
     crypto::TenantKeys,
-    encrypted::EncryptedBackend,
+    encrypted::{EncryptedBackend, scope_of},
     error::Error,
     key::Key,
     metrics::{Call, Counters, Operation, Stats},
@@ -118,7 +118,7 @@ impl Cache {
                 let scope = store.scope();
                 (Some(store), scope)
             }
-            None => (None, EncryptedBackend::nowhere(keys).scope()),
+            None => (None, scope_of(&keys)),
         };
         Self { shared: self.shared.clone(), store, scope }
     }

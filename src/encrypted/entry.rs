@@ -10,8 +10,8 @@ use crate::{
     backend::{Backend, Write},
     codec::{self, EncodeError},
     crypto::{
-        Ask, Codec, Draft, KeyId, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, max_entry, open,
-        seal,
+        Ask, Codec, Draft, KeyId, Kind, Locator, Meta, NEVER, Opened, Refusal, StoreKey, TenantKeys,
+        max_entry, open, seal,
     },
     error::{BackendError, BackendErrorKind, Error, Unreadable, ValueError},
     key::Key,
@@ -182,11 +182,9 @@ impl<B: Backend> EncryptedBackend<B> {
         Ok(opened.map(|marker| (marker.meta().created_at, marker.key_id())))
     }
 
-    /// Tells the memory of one tenant, namespace and epoch from that of others: half of the empty tag's locator.
+    /// Tells the memory of this tenant, namespace and epoch from that of others.
     pub(crate) fn scope(&self) -> [u8; 16] {
-        let [scope @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-            self.place(Kind::Tag, b"").locator.0;
-        scope
+        half(&self.place(Kind::Tag, b"").locator)
     }
 
     fn finish(&self, place: &Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
@@ -195,6 +193,17 @@ impl<B: Backend> EncryptedBackend<B> {
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
         Ok((place.name.clone(), entry, times.hint()))
     }
+}
+
+/// The [`scope`](EncryptedBackend::scope) of a tenant without a store.
+pub(crate) fn scope_of(keys: &TenantKeys) -> [u8; 16] {
+    half(&Locator::derive(keys, Kind::Tag, 0, "", b""))
+}
+
+/// Half of the empty tag's locator: it tells scopes apart as well.
+fn half(locator: &Locator) -> [u8; 16] {
+    let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = locator.0;
+    half
 }
 
 /// An authentic entry of one of the accepted keys, not yet decoded.
