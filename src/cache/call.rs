@@ -116,8 +116,11 @@ impl<'a> Entry<'a> {
     /// As there.
     pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
         async move {
+            if let Some(value) = self.cache.at_hand(Operation::Get, &self.key) {
+                return Ok(Some(value));
+            }
             let call = self.cache.call(Operation::Get);
-            call.watch(self.cache.read(&call, self.key, false)).await
+            call.end(call.around(self.cache.read(&call, self.key, false)).await)
         }
     }
 
@@ -128,7 +131,7 @@ impl<'a> Entry<'a> {
     pub fn set<T: Value>(self, value: T) -> impl Future<Output = Result<(), Error>> + use<'a, T> {
         async move {
             let call = self.cache.call(Operation::Set);
-            call.watch(self.cache.write(&call, self.key, &self.settings, value)).await
+            call.end(call.around(self.cache.write(&call, self.key, &self.settings, value)).await)
         }
     }
 
@@ -142,8 +145,13 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        if self.settings.check(self.cache).is_ok()
+            && let Some(value) = self.cache.at_hand(Operation::GetOrCompute, &self.key)
+        {
+            return Ok(value);
+        }
         let call = self.cache.call(Operation::GetOrCompute);
-        call.watch(self.cache.compute(&call, self.key, self.settings, Lenient, f)).await
+        call.end(call.around(self.cache.compute(&call, self.key, self.settings, Lenient, f)).await)
     }
 
     /// [`Cache::get_or_refresh`], with these settings.
@@ -158,7 +166,7 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let call = self.cache.call(Operation::GetOrRefresh);
-        call.watch(self.cache.get_or_refresh_at(&call, self.key, self.settings, f)).await
+        call.end(call.around(self.cache.get_or_refresh_at(&call, self.key, self.settings, f)).await)
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -172,7 +180,7 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.cache.call(Operation::Refresh);
-        call.watch(self.cache.refresh_at(&call, self.key, self.settings, f)).await
+        call.end(call.around(self.cache.refresh_at(&call, self.key, self.settings, f)).await)
     }
 }
 
@@ -199,8 +207,11 @@ impl<'a> Strict<'a> {
     /// Any [`Error`], [`Error::Unreadable`] too.
     pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
         async move {
+            if let Some(value) = self.entry.cache.at_hand(Operation::Get, &self.entry.key) {
+                return Ok(Some(value));
+            }
             let call = self.entry.cache.call(Operation::Get);
-            call.watch(self.entry.cache.read(&call, self.entry.key, true)).await
+            call.end(call.around(self.entry.cache.read(&call, self.entry.key, true)).await)
         }
     }
 
@@ -217,7 +228,12 @@ impl<'a> Strict<'a> {
     {
         let mode = Closed { hard_timeout: self.hard_timeout };
         let Entry { cache, key, settings } = self.entry;
+        if settings.check(cache).is_ok()
+            && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key)
+        {
+            return Ok(value);
+        }
         let call = cache.call(Operation::GetOrCompute);
-        call.watch(cache.compute(&call, key, settings, mode, f)).await
+        call.end(call.around(cache.compute(&call, key, settings, mode, f)).await)
     }
 }

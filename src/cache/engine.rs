@@ -63,7 +63,7 @@ impl Cache {
         (in_time && self.survives_what_is_known(&stored.label)).then(|| stored.clone())
     }
 
-    /// `get_or_compute` of every kind.
+    /// `get_or_compute` of every kind, where the value was not [`at_hand`](Self::at_hand).
     pub(super) async fn compute<T, E, F, Fut, M>(
         &self,
         call: &Call<'_>,
@@ -86,9 +86,6 @@ impl Cache {
                 return alone(call, f).await.map_err(|error| mode.compute(error));
             }
         };
-        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
-            return Ok(stored.value.clone());
-        }
         let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = spot.turn(|published| self.usable::<T>(published, stale));
