@@ -16,7 +16,7 @@ use proptest::{
 use history::{Plant, Step, play};
 
 /// As many as run in some 20 s, unless the environment says otherwise.
-const CASES: u32 = 1_500;
+const CASES: u32 = 800;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let who = || (0..2_usize, 0..2_usize, 0..3_u8);
@@ -61,7 +61,7 @@ fn search(cases: u32, lying: bool, plant: Plant) -> Result<(), String> {
     });
     match result {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(why, case)) => Err(format!("{why}\nsmallest history: {case:#?}")),
+        Err(TestError::Fail(why, case)) => Err(format!("{why}\nsmallest history: {case:?}")),
         Err(TestError::Abort(why)) => Err(format!("given up: {why}")),
     }
 }
@@ -89,6 +89,6 @@ fn what_is_returned_over_a_lying_store_may_be() {
 fn planted_bugs_are_found() {
     for plant in [Plant::OneTenant, Plant::LongerLife, Plant::NoTags, Plant::LateWrites] {
         let found = search(1_000, false, plant).expect_err("a planted bug is found");
-        assert!(found.contains("smallest history"), "{plant:?}: {found}");
+        assert!(found.starts_with("value "), "{plant:?}: {found}");
     }
 }

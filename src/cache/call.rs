@@ -28,8 +28,8 @@ impl Settings {
         self.policy.label(cache.now(), false, self.tags.clone())?;
         self.policy.label(cache.now(), true, self.tags.clone())?;
         let list: usize = self.tags.iter().map(|tag| 1 + tag.len()).sum();
-        let fits = |tag: &Box<[u8]>| (1..=255).contains(&tag.len());
-        if list > usize::from(u16::MAX) || !self.tags.iter().all(fits) {
+        let fits = |length: usize| (1..=255).contains(&length);
+        if list > usize::from(u16::MAX) || !self.tags.iter().all(|tag| fits(tag.len())) {
             return Err(Error::Tag);
         }
         Ok(())
@@ -114,25 +114,21 @@ impl<'a> Entry<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
-        async move {
-            if let Some(value) = self.cache.at_hand(Operation::Get, &self.key) {
-                return Ok(Some(value));
-            }
-            let call = self.cache.call(Operation::Get);
-            call.end(call.around(self.cache.read(&call, self.key, false)).await)
+    pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
+        if let Some(value) = self.cache.at_hand(Operation::Get, &self.key) {
+            return Ok(Some(value));
         }
+        let call = self.cache.call(Operation::Get);
+        call.end(call.around(self.cache.read(&call, self.key, false)).await)
     }
 
     /// [`Cache::set`], with these settings.
     ///
     /// # Errors
     /// As there.
-    pub fn set<T: Value>(self, value: T) -> impl Future<Output = Result<(), Error>> + use<'a, T> {
-        async move {
-            let call = self.cache.call(Operation::Set);
-            call.end(call.around(self.cache.write(&call, self.key, &self.settings, value)).await)
-        }
+    pub async fn set<T: Value>(self, value: T) -> Result<(), Error> {
+        let call = self.cache.call(Operation::Set);
+        call.end(call.around(self.cache.write(&call, self.key, &self.settings, value)).await)
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -205,14 +201,12 @@ impl<'a> Strict<'a> {
     ///
     /// # Errors
     /// Any [`Error`], [`Error::Unreadable`] too.
-    pub fn get<T: Value>(self) -> impl Future<Output = Result<Option<T>, Error>> + use<'a, T> {
-        async move {
-            if let Some(value) = self.entry.cache.at_hand(Operation::Get, &self.entry.key) {
-                return Ok(Some(value));
-            }
-            let call = self.entry.cache.call(Operation::Get);
-            call.end(call.around(self.entry.cache.read(&call, self.entry.key, true)).await)
+    pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
+        if let Some(value) = self.entry.cache.at_hand(Operation::Get, &self.entry.key) {
+            return Ok(Some(value));
         }
+        let call = self.entry.cache.call(Operation::Get);
+        call.end(call.around(self.entry.cache.read(&call, self.entry.key, true)).await)
     }
 
     /// [`Cache::get_or_compute`], failing closed.

@@ -40,7 +40,7 @@ impl Cache {
         let names: Vec<StoreKey> = places.iter().map(|place| place.name.clone()).collect();
         let answers = store.backend().get_many(&names).await.map_err(Error::from);
         let answers = answers.and_then(|answers| self.counted(answers, names.len()));
-        claim.is_answered();
+        claim.end();
         let failed = match answers {
             Ok(answers) => {
                 for ((tag, place), entry) in tags.into_iter().zip(&places).zip(answers) {

@@ -119,12 +119,13 @@ impl Markers {
         memory.put(tag, Known { invalid_until, asked_at: now });
     }
 
-    /// Remembers an invalidation of this process, which is no earlier than any that is known and than whatever this
-    /// process has stored, and gives its moment.
+    /// Remembers an invalidation of this process, which is later than any that is known and no earlier than whatever
+    /// this process has stored, and gives its moment.
     pub(super) fn invalidate(&self, tag: Tag, now: u64) -> u64 {
         let mut memory = self.memory();
         let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
-        let at = before.map_or(now, |before| now.max(before)).max(memory.latest);
+        // Another process may have stored something right after the one before.
+        let at = before.map_or(now, |before| now.max(before.saturating_add(1))).max(memory.latest);
         memory.put(tag, Known { invalid_until: Some(at), asked_at: now });
         at
     }
@@ -158,7 +159,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    pub(super) fn is_answered(mut self) {
+    pub(super) fn end(mut self) {
         self.claimed.clear();
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
 use blindcache::Cache;
@@ -14,7 +14,7 @@ use super::store::{World, ms, secs, settle};
 async fn polled<F: Future>(future: F, polls: usize) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return true;
         }
         tokio::time::sleep(ms(1)).await;
@@ -42,9 +42,9 @@ const CALLS: &[Call] = &[
     |cache| Box::pin(async { drop(cache.get_many::<i32>(["l", "k"]).await) }),
     |cache| Box::pin(async { drop(cache.set_many([("l", 1), ("k", 1)]).await) }),
     |cache| Box::pin(async { drop(cache.delete_many(["l", "k"]).await) }),
-    |cache| Box::pin(async { drop(cache.get_or_compute("k", || slow(2)).await) }),
-    |cache| Box::pin(async { drop(cache.get_or_refresh("k", || slow(3)).await) }),
-    |cache| Box::pin(async { drop(cache.refresh("k", || slow(4)).await) }),
+    |cache| Box::pin(async { _ = cache.get_or_compute("k", || slow(2)).await }),
+    |cache| Box::pin(async { _ = cache.get_or_refresh("k", || slow(3)).await }),
+    |cache| Box::pin(async { _ = cache.refresh("k", || slow(4)).await }),
     |cache| Box::pin(async { drop(cache.entry("k").strict().get_or_compute(|| slow(5)).await) }),
     |cache| Box::pin(async { drop(cache.get_or_compute_many(["k", "l"], slow_all).await) }),
     |cache| Box::pin(async { drop(cache.invalidate_tag("t").await) }),

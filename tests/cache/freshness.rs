@@ -110,7 +110,6 @@ async fn soft_timeout_after_which_the_stale_value_has_ended_waits_on() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a published value reaches only those who run before its leader is dropped"]
 async fn stale_value_stands_in_for_those_who_wait_too() {
     let world = World::new();
     let cache = &caches(&world)[0];

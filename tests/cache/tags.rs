@@ -1,9 +1,10 @@
 //! Tags, and clearing a namespace.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use blindcache::{Cache, Sealed};
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::store::{World, ms, secs, settle};
 
@@ -73,20 +74,24 @@ async fn value_whose_computation_began_before_an_invalidation_is_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_after_an_invalidation_does_not_get_what_was_computed_before() {
-    let cache = World::new().cache();
-    let runs = Cell::new(0);
-    let compute = async || {
-        runs.set(runs.get() + 1);
-        let run = runs.get();
-        settle().await;
-        Ok::<_, ()>(run)
-    };
-    let later = async {
-        tokio::task::yield_now().await;
-        cache.clear().await.unwrap();
-        cache.get_or_compute("k", compute).await
-    };
-    assert_eq!(tokio::join!(cache.get_or_compute("k", compute), later), (Ok(1), Ok(2)));
+    let world = World::new();
+    let cache = world.cache();
+    let (go, gone) = oneshot::channel::<()>();
+    let before = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get_or_compute("k", async || Ok::<_, ()>(gone.await.map_or(0, |()| 1))).await }
+    });
+    settle().await;
+    cache.clear().await.unwrap();
+    world.store.hang("set");
+    go.send(()).unwrap();
+    settle().await;
+    // It waits until the other is done, and then computes.
+    let after = cache.get_or_compute("k", async || Ok::<_, ()>(2));
+    assert!(tokio::time::timeout(ms(1), after).await.is_err());
+    before.abort();
+    world.store.recover();
+    assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(2)).await, Ok(2));
 }
 
 #[tokio::test]
@@ -130,9 +135,13 @@ async fn marker_that_was_seen_and_is_withheld_counts_as_there() {
     let entries = world.store.entries();
     let marker = entries.iter().find(|entry| !before.contains(entry)).unwrap();
     assert_eq!(kept(&other).await, [None, None, Some(3)]);
+    world.clock.advance(ms(1));
+    cache.entry("younger").tags(["users"]).set(4).await.unwrap();
     world.store.plant(&marker.0, None);
     world.clock.advance(secs(10));
     for cache in [&cache, &other] {
+        // Which asks for the marker once more.
+        assert_eq!(cache.get("younger").await.unwrap(), Some(4));
         assert_eq!(kept(cache).await, [None, None, Some(3)]);
     }
     // Who has never seen it cannot know: FORMAT.md, "What it cannot do".
@@ -151,9 +160,13 @@ async fn older_marker_that_is_replayed_takes_nothing_back() {
     world.clock.advance(secs(1));
     cache.invalidate_tag("users").await.unwrap();
     assert_eq!(kept(&other).await, [None, None, Some(3)]);
+    world.clock.advance(ms(1));
+    cache.entry("younger").tags(["users"]).set(4).await.unwrap();
     world.store.plant(&old.0, Some(old.1));
     world.clock.advance(secs(10));
     for cache in [&cache, &other] {
+        // Which asks for the marker once more.
+        assert_eq!(cache.get("younger").await.unwrap(), Some(4));
         assert_eq!(kept(cache).await, [None, None, Some(3)]);
     }
 }

@@ -24,7 +24,7 @@ impl Seat {
                 Offer::Lead(leader) => return Turn::Lead(leader),
                 Offer::Value(leader, value) => match usable(&value) {
                     Some(value) => return Turn::Value(value),
-                    None => waiter.refused = leader,
+                    None => waiter.refused = Some(leader),
                 },
             }
         }
@@ -48,8 +48,8 @@ impl Seat {
     }
 }
 
-/// The one who computes for a key. Dropped, it leaves the lead to the next who waits, and what it published is no longer
-/// handed out.
+/// The one who computes for a key. Dropped, it leaves the lead to the next who waits; what it published is still for those who
+/// waited for it, and for nobody who comes then.
 pub(crate) struct Leader {
     seat: Seat,
     number: u64,
@@ -72,7 +72,7 @@ impl Leader {
             if state.pen.is_none() {
                 then();
             }
-            state.publish(value, after);
+            state.publish(self.number, value, after);
             true
         })
     }
@@ -88,7 +88,7 @@ impl Drop for Leader {
     fn drop(&mut self) {
         self.seat.slot.change(|state, after| {
             if state.leader == Some(self.number) {
-                state.supersede(after);
+                state.resign(after);
             }
         });
     }
@@ -96,7 +96,7 @@ impl Drop for Leader {
 
 enum Offer {
     Lead(Leader),
-    Value(Option<u64>, Published),
+    Value(u64, Published),
 }
 
 /// One who waits. It is given nothing before it runs, so that whoever runs first can lead.
@@ -111,13 +111,11 @@ impl Waiter<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Offer> {
         let waker = cx.waker().clone();
         self.seat.slot.change(|state, after| {
+            if let Some((leader, value)) = state.offer(self.number, self.refused) {
+                return Poll::Ready(Offer::Value(leader, value));
+            }
             if let Some(number) = state.lead() {
                 return Poll::Ready(Offer::Lead(Leader { seat: self.seat.beside(), number }));
-            }
-            if let Some(value) = &state.published
-                && state.leader != self.refused
-            {
-                return Poll::Ready(Offer::Value(state.leader, value.clone()));
             }
             let number = *self.number.get_or_insert_with(|| state.number());
             state.waiters.park(number, waker, after);
@@ -130,7 +128,7 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.seat.slot.change(|state, after| state.waiters.leave(number, after));
+            self.seat.slot.change(|state, after| state.leave(number, after));
         }
     }
 }

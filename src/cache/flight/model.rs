@@ -41,6 +41,23 @@ impl Model {
         };
     }
 
+    /// A computed write under way, and a set that supersedes it and is dropped before its turn: who leads or reads then can
+    /// see the store before or after that write.
+    pub(super) async fn call_around_a_dropped_set(&self, call: u64) {
+        match call {
+            0 => self.batch().await,
+            1 => at_most(1, self.set()).await.unwrap_or_default(),
+            2 => self.get().await,
+            _ => self.get_or_compute().await,
+        }
+    }
+
+    /// Something old in the store, and nothing in L1.
+    pub(super) async fn fill(&self) {
+        self.set().await;
+        *self.l1.lock().unwrap() = None;
+    }
+
     /// At the end, with nobody left: nothing is taken, and what is cached is not too old.
     pub(super) fn check(&self) {
         assert_eq!(self.slots.len(), 0);
@@ -183,7 +200,9 @@ impl Model {
         }
         assert!(!self.writing.swap(true, SeqCst), "two writes to the store met");
         let _alone = Alone(&self.writing);
-        pause().await;
+        while !chance(4) {
+            pause().await; // for several reads
+        }
         *self.store.lock().unwrap() = value;
         pause().await;
     }

@@ -55,6 +55,22 @@ fn random_calls_return_nothing_old_and_leave_nothing() {
 }
 
 #[test]
+fn a_set_dropped_during_a_computed_write_leaves_nothing_old() {
+    for check in [random, pct] {
+        check(1_500, || {
+            let model = Arc::new(Model::default());
+            block_on(model.fill());
+            let calls = [0, 1, 2, 3].map(|call| {
+                let model = Arc::clone(&model);
+                spawn(async move { model.call_around_a_dropped_set(call).await })
+            });
+            join(calls);
+            model.check();
+        });
+    }
+}
+
+#[test]
 fn failing_leaders_follow_one_another_until_one_publishes() {
     for check in [random, pct] {
         check(500, || {
@@ -79,6 +95,28 @@ fn failing_leaders_follow_one_another_until_one_publishes() {
             });
             join(calls);
             assert!(wins.load(SeqCst) > 0);
+            assert_eq!(slots.len(), 0);
+        });
+    }
+}
+
+#[test]
+fn who_waited_for_a_leader_that_publishes_does_not_lead() {
+    for check in [random, pct] {
+        check(500, || {
+            let slots = Arc::new(Slots::default());
+            let calls = (0..4).map(|_| {
+                let slots = slots.clone();
+                spawn(async move {
+                    let seat = slots.enter(key(1));
+                    if let Turn::Lead(mut leader) = seat.lead_or(number).await {
+                        assert!(!seat.waited());
+                        pause().await;
+                        assert!(leader.publish(Arc::new(7_u64), || ()));
+                    }
+                })
+            });
+            join(calls);
             assert_eq!(slots.len(), 0);
         });
     }

@@ -44,7 +44,7 @@ impl Slot {
 pub(super) struct After {
     woken: Vec<Waker>,
     replaced: Option<Waker>,
-    retracted: Option<Published>,
+    discarded: Option<Publication>,
 }
 
 /// Numbers are given once: to leaders, to those who wait, to pens and to versions.
@@ -55,8 +55,8 @@ pub(super) struct State {
     pub(super) version: u64,
     /// Who computes, or has published and is not done.
     pub(super) leader: Option<u64>,
-    /// What the leader hands out.
-    pub(super) published: Option<Published>,
+    /// What was handed out last.
+    pub(super) published: Option<Publication>,
     /// Who writes to the store. While somebody waits for it, the pen is not free.
     pub(super) pen: Option<u64>,
     /// Wait for a published value, or to lead.
@@ -67,6 +67,13 @@ pub(super) struct State {
     pub(super) writers: Line,
     /// Leaders that found the pen taken, whose end supersedes them: until then they hand out what they published.
     pub(super) publishers: Line,
+}
+
+/// A value for all who come while its leader leads, and for those who waited when it was published, whenever they run.
+pub(super) struct Publication {
+    by: u64,
+    value: Published,
+    takers: Line,
 }
 
 impl State {
@@ -84,24 +91,65 @@ impl State {
     }
 
     /// Hands a value of the leader to all who wait.
-    pub(super) fn publish(&mut self, value: Published, after: &mut After) {
-        after.retracted = self.published.replace(value);
+    pub(super) fn publish(&mut self, by: u64, value: Published, after: &mut After) {
         self.waiters.rouse_all(after);
+        let mut takers = std::mem::take(&mut self.waiters);
+        after.discarded = self.published.take();
+        if let Some(last) = &mut after.discarded {
+            takers.0.append(&mut last.takers.0);
+        }
+        self.published = Some(Publication { by, value, takers });
     }
 
-    /// The leader is done, or too late like every read that began before this.
-    pub(super) fn supersede(&mut self, after: &mut After) {
+    /// What a call can take: one that waits under this number, and has refused the value of a leader.
+    pub(super) fn offer(&self, number: Option<u64>, refused: Option<u64>) -> Option<(u64, Published)> {
+        let Publication { by, value, takers } = self.published.as_ref()?;
+        let waited = number.is_some_and(|number| takers.0.contains_key(&number));
+        let offered = refused != Some(*by) && (waited || self.leader == Some(*by));
+        offered.then(|| (*by, Arc::clone(value)))
+    }
+
+    /// A call that waited leaves. The value goes with the last who can take it.
+    pub(super) fn leave(&mut self, number: u64, after: &mut After) {
+        self.waiters.leave(number, after);
+        if let Some(published) = &mut self.published {
+            published.takers.leave(number, after);
+        }
+        self.tidy(after);
+    }
+
+    /// The leader is done. Like a write it counts for reads that began before.
+    pub(super) fn resign(&mut self, after: &mut After) {
         self.version = self.number();
         self.leader = None;
-        after.retracted = self.published.take();
         self.bystanders.rouse_all(after);
         self.publishers.rouse_all(after);
+        self.tidy(after);
+    }
+
+    /// The leader, what it has published, and all that was read before this come too late.
+    pub(super) fn supersede(&mut self, after: &mut After) {
+        self.resign(after);
+        after.discarded = self.published.take().or(after.discarded.take());
+    }
+
+    fn tidy(&mut self, after: &mut After) {
+        if let Some(published) = &self.published
+            && published.takers.0.is_empty()
+            && self.leader != Some(published.by)
+        {
+            after.discarded = self.published.take();
+        }
     }
 
     /// Whether what was read from the store since `version` can be put into L1. While somebody writes or is about to it
     /// cannot, for it may be what was there before.
     pub(super) fn is_still(&self, version: u64) -> bool {
-        self.version == version && self.pen.is_none() && self.published.is_none()
+        self.version == version && self.pen.is_none() && !self.leader_has_published()
+    }
+
+    fn leader_has_published(&self) -> bool {
+        self.published.as_ref().is_some_and(|published| self.leader == Some(published.by))
     }
 
     pub(super) fn take_pen(&mut self) -> Option<u64> {
@@ -139,7 +187,7 @@ impl Line {
     }
 
     pub(super) fn leave(&mut self, number: u64, after: &mut After) {
-        after.replaced = self.0.remove(&number).flatten();
+        after.replaced = self.0.remove(&number).flatten().or(after.replaced.take());
     }
 
     /// The first stays in line until it runs: dropped before that, it leaves, and the next is woken.
@@ -150,7 +198,7 @@ impl Line {
     }
 
     fn rouse_all(&mut self, after: &mut After) {
-        after.woken.extend(std::mem::take(&mut self.0).into_values().flatten());
+        after.woken.extend(self.0.values_mut().filter_map(Option::take));
     }
 
     /// The first leaves the line and goes on under its number.

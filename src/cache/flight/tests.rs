@@ -41,7 +41,39 @@ fn handles_go_between_threads() {
 }
 
 #[test]
-fn ten_thousand_callers_are_one_computation() {
+fn ten_thousand_callers_who_wait_are_one_computation_even_if_its_leader_is_done_at_once() {
+    let slots = Arc::new(Slots::default());
+    let computed = Arc::new(AtomicUsize::new(0));
+    threads().block_on(async {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut callers = JoinSet::new();
+        for _ in 0..10_000 {
+            let (slots, computed, waiting) = (slots.clone(), computed.clone(), waiting.clone());
+            callers.spawn(async move {
+                let seat = slots.enter(key(1));
+                let mut turn = pin!(seat.lead_or(number));
+                let turn = std::future::poll_fn(|cx| {
+                    let polled = turn.as_mut().poll(cx);
+                    waiting.fetch_add(1, SeqCst);
+                    polled
+                });
+                if let Turn::Lead(mut leader) = turn.await {
+                    computed.fetch_add(1, SeqCst);
+                    while waiting.load(SeqCst) < 10_000 {
+                        pause().await;
+                    }
+                    assert!(leader.publish(Arc::new(7_u64), || ()));
+                }
+            });
+        }
+        callers.join_all().await;
+    });
+    assert_eq!(computed.load(SeqCst), 1);
+    assert_eq!(slots.len(), 0);
+}
+
+#[test]
+fn ten_thousand_callers_are_one_computation_while_it_is_written() {
     let slots = Arc::new(Slots::default());
     let (computed, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     threads().block_on(async {
@@ -177,7 +209,49 @@ fn a_published_value_is_not_handed_out_after_a_set() {
 }
 
 #[test]
-fn a_published_value_is_not_handed_out_after_its_leader() {
+fn who_waited_gets_the_value_even_after_its_leader() {
+    let seat = seat();
+    let mut leader = seat.try_lead().unwrap();
+    let mut waiters: Vec<_> = (0..100).map(|_| Task::new(seat.lead_or(number))).collect();
+    waiters.iter_mut().for_each(|waiter| assert!(waiter.poll().is_pending()));
+    let value: Arc<u64> = Arc::new(7);
+    leader.publish(value.clone(), || ());
+    drop(leader);
+    let next = lead(Task::new(seat.lead_or(number)).poll());
+    assert!(waiters.iter_mut().skip(1).all(|waiter| matches!(waiter.poll(), Poll::Ready(Turn::Value(7)))));
+    drop(next);
+    drop(waiters);
+    assert_eq!(Arc::strong_count(&value), 1, "kept for nobody");
+}
+
+#[test]
+fn who_waited_gets_the_newest_value() {
+    let seat = seat();
+    let mut waiter = Task::new(seat.lead_or(number));
+    let mut leader = seat.try_lead().unwrap();
+    assert!(waiter.poll().is_pending());
+    leader.publish(Arc::new(1_u64), || ());
+    drop(leader);
+    let mut leader = seat.try_lead().unwrap();
+    leader.publish(Arc::new(2_u64), || ());
+    drop(leader);
+    assert!(matches!(waiter.poll(), Poll::Ready(Turn::Value(2))));
+}
+
+#[test]
+fn who_waited_does_not_get_the_value_after_a_set() {
+    let seat = seat();
+    let mut leader = seat.try_lead().unwrap();
+    let mut waiter = Task::new(seat.lead_or(number));
+    assert!(waiter.poll().is_pending());
+    leader.publish(Arc::new(1_u64), || ());
+    drop(leader);
+    ready(Task::new(seat.write()).poll()).finish(|| ());
+    assert!(matches!(waiter.poll(), Poll::Ready(Turn::Lead(_))));
+}
+
+#[test]
+fn who_comes_does_not_get_the_value_after_its_leader() {
     let seat = seat();
     let mut leader = seat.try_lead().unwrap();
     leader.publish(Arc::new(1_u64), || ());
