@@ -119,9 +119,9 @@ async fn a_refresh_in_the_background_is_a_request_of_its_own() {
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "computed", 1)]);
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "l1_hit", 1)]);
     world.pass(secs(11)).await;
-    let failing = async { drop((cache.get_or_refresh("k", fails).await, settle().await)) };
+    let failing = async { (cache.get_or_refresh("k", fails).await, settle().await) };
     assert_eq!(moves!(cache: failing), [("get_or_refresh", "stale", 1), ("background_refresh", "error", 1)]);
-    let well = async { drop((cache.get_or_refresh("k", || ok(2)).await, settle().await)) };
+    let well = async { (cache.get_or_refresh("k", || ok(2)).await, settle().await) };
     assert_eq!(moves!(cache: well), [("get_or_refresh", "stale", 1), ("background_refresh", "computed", 1)]);
 }
 
