@@ -39,7 +39,7 @@ impl Cache {
         let keys = canonical(keys);
         async move {
             let call = self.call(Operation::GetMany);
-            call.watch(self.find_many(&call, keys)).await
+            call.end(call.around(self.find_many(&call, keys)).await)
         }
     }
 
@@ -66,7 +66,7 @@ impl Cache {
             items.into_iter().map(|(key, value)| Ok((key.to_cache_key()?, value))).collect();
         async move {
             let call = self.call(Operation::SetMany);
-            call.watch(self.write_many(&call, items)).await
+            call.end(call.around(self.write_many(&call, items)).await)
         }
     }
 
@@ -92,7 +92,7 @@ impl Cache {
         let keys = canonical(keys);
         async move {
             let call = self.call(Operation::DeleteMany);
-            call.watch(self.remove_many(&call, keys)).await
+            call.end(call.around(self.remove_many(&call, keys)).await)
         }
     }
 

@@ -115,8 +115,12 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
+        if let Some(value) = self.cache.at_hand(Operation::Get, &self.key) {
+            return Ok(Some(value));
+        }
         let call = self.cache.call(Operation::Get);
-        call.watch(self.cache.read(&call, self.key, false)).await
+        // On the heap, as all that goes beyond memory: a hit need not carry it, and a function may ask the cache in turn.
+        call.end(call.around(Box::pin(self.cache.read(&call, self.key, false))).await)
     }
 
     /// [`Cache::set`], with these settings.
@@ -125,7 +129,7 @@ impl<'a> Entry<'a> {
     /// As there.
     pub async fn set<T: Value>(self, value: T) -> Result<(), Error> {
         let call = self.cache.call(Operation::Set);
-        call.watch(self.cache.write(&call, self.key, &self.settings, value)).await
+        call.end(call.around(self.cache.write(&call, self.key, &self.settings, value)).await)
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -138,8 +142,13 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        if self.settings.check(self.cache).is_ok()
+            && let Some(value) = self.cache.at_hand(Operation::GetOrCompute, &self.key)
+        {
+            return Ok(value);
+        }
         let call = self.cache.call(Operation::GetOrCompute);
-        call.watch(self.cache.compute(&call, self.key, self.settings, Lenient, f)).await
+        call.end(call.around(Box::pin(self.cache.compute(&call, self.key, self.settings, Lenient, f))).await)
     }
 
     /// [`Cache::get_or_refresh`], with these settings.
@@ -154,7 +163,7 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let call = self.cache.call(Operation::GetOrRefresh);
-        call.watch(self.cache.get_or_refresh_at(&call, self.key, self.settings, f)).await
+        call.end(call.around(Box::pin(self.cache.get_or_refresh_at(&call, self.key, self.settings, f))).await)
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -168,7 +177,7 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.cache.call(Operation::Refresh);
-        call.watch(self.cache.refresh_at(&call, self.key, self.settings, f)).await
+        call.end(call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, f))).await)
     }
 }
 
@@ -194,8 +203,11 @@ impl<'a> Strict<'a> {
     /// # Errors
     /// Any [`Error`], [`Error::Unreadable`] too.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
+        if let Some(value) = self.entry.cache.at_hand(Operation::Get, &self.entry.key) {
+            return Ok(Some(value));
+        }
         let call = self.entry.cache.call(Operation::Get);
-        call.watch(self.entry.cache.read(&call, self.entry.key, true)).await
+        call.end(call.around(Box::pin(self.entry.cache.read(&call, self.entry.key, true))).await)
     }
 
     /// [`Cache::get_or_compute`], failing closed.
@@ -211,7 +223,12 @@ impl<'a> Strict<'a> {
     {
         let mode = Closed { hard_timeout: self.hard_timeout };
         let Entry { cache, key, settings } = self.entry;
+        if settings.check(cache).is_ok()
+            && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key)
+        {
+            return Ok(value);
+        }
         let call = cache.call(Operation::GetOrCompute);
-        call.watch(cache.compute(&call, key, settings, mode, f)).await
+        call.end(call.around(Box::pin(cache.compute(&call, key, settings, mode, f))).await)
     }
 }

@@ -72,7 +72,7 @@ impl Cache {
         I: IntoIterator<Item = (K, T)>,
     {
         let call = self.call(Operation::GetOrComputeMany);
-        call.watch(self.compute_many(&call, keys, f)).await
+        call.end(call.around(self.compute_many(&call, keys, f)).await)
     }
 
     async fn compute_many<K, T, E, F, Fut, I>(

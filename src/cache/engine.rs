@@ -63,7 +63,7 @@ impl Cache {
         (in_time && self.survives_what_is_known(&stored.label)).then(|| stored.clone())
     }
 
-    /// `get_or_compute` of every kind.
+    /// `get_or_compute` of every kind, where the value was not [`at_hand`](Self::at_hand).
     pub(super) async fn compute<T, E, F, Fut, M>(
         &self,
         call: &Call<'_>,
@@ -86,27 +86,6 @@ impl Cache {
                 return alone(call, f).await.map_err(|error| mode.compute(error));
             }
         };
-        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
-            return Ok(stored.value.clone());
-        }
-        // On the heap: a hit need not carry what only a miss needs, and a function may ask the cache in turn.
-        Box::pin(self.compute_missing(call, key, settings, mode, f)).await
-    }
-
-    async fn compute_missing<T, E, F, Fut, M>(
-        &self,
-        call: &Call<'_>,
-        key: CacheKey,
-        settings: Settings,
-        mode: M,
-        f: F,
-    ) -> Result<T, M::Error<E>>
-    where
-        T: Value,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-        M: Mode,
-    {
         let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = spot.turn(|published| self.usable::<T>(published, stale));

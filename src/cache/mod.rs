@@ -202,7 +202,7 @@ impl Cache {
         let key = key.to_cache_key();
         async move {
             let call = self.call(Operation::Delete);
-            call.watch(self.remove(&call, key)).await
+            call.end(call.around(self.remove(&call, key)).await)
         }
     }
 
@@ -225,7 +225,7 @@ impl Cache {
         let key = key.to_cache_key();
         async move {
             let call = self.call(Operation::Exists);
-            call.watch(self.holds(&call, key)).await
+            call.end(call.around(self.holds(&call, key)).await)
         }
     }
 
@@ -336,7 +336,7 @@ impl Cache {
     pub async fn invalidate_tag(&self, tag: &str) -> Result<(), Error> {
         let call = self.call(Operation::InvalidateTag);
         let tag = (1..=255).contains(&tag.len()).then_some(tag.as_bytes()).ok_or(Error::Tag);
-        call.watch(async { self.invalidate(&call, tag?).await }).await
+        call.end(call.around(async { self.invalidate(&call, tag?).await }).await)
     }
 
     /// Makes every value of this tenant, namespace and epoch a miss, as [`invalidate_tag`](Self::invalidate_tag) does.
@@ -357,7 +357,7 @@ impl Cache {
     /// [`Error::Backend`] if other processes will not see it: call again.
     pub async fn clear(&self) -> Result<(), Error> {
         let call = self.call(Operation::Clear);
-        call.watch(self.invalidate(&call, b"")).await
+        call.end(call.around(self.invalidate(&call, b"")).await)
     }
 
     /// What this cache, with its clones and tenants, has done so far.

@@ -158,7 +158,7 @@ impl Spot {
                     self.finish(&call, leader, &settings, Lenient, value, created_at, true).await;
                 done.map(drop).map_err(drop)
             };
-            let _ = call.watch(body).await;
+            let _ = call.end(call.around(body).await);
         };
         tasks.spawn_on(refresh, &runtime);
     }

@@ -16,7 +16,8 @@ use crate::{
     backend::Write,
     encrypted::{Loaded, Place},
     error::Error,
-    metrics::{Call, Outcome},
+    key::CacheKey,
+    metrics::{Call, Operation, Outcome},
 };
 
 impl Cache {
@@ -44,12 +45,23 @@ impl Cache {
 
     /// A fresh value in memory whose markers are known: the fast path, without an await.
     pub(super) fn hit<T: Value>(&self, call: &Call<'_>, key: &[u8]) -> Option<Arc<Stored<T>>> {
-        let stored = self.alive_in_memory::<T>(key)?;
-        let fresh = stored.label.is_fresh(self.now());
-        fresh.then(|| call.outcome(Outcome::L1Hit)).map(|()| stored)
+        let stored = self.fresh_in_memory::<T>(key)?;
+        call.outcome(Outcome::L1Hit);
+        Some(stored)
     }
 
-    /// The same, or stale.
+    /// The same where it is all that there is to the call: what it may need otherwise is not made.
+    pub(super) fn at_hand<T: Value>(&self, operation: Operation, key: &Result<CacheKey, Error>) -> Option<T> {
+        let stored = self.fresh_in_memory::<T>(key.as_ref().ok()?.as_bytes())?;
+        self.shared.counters.at_hand(operation);
+        Some(stored.value.clone())
+    }
+
+    fn fresh_in_memory<T: Value>(&self, key: &[u8]) -> Option<Arc<Stored<T>>> {
+        self.alive_in_memory::<T>(key).filter(|stored| stored.label.is_fresh(self.now()))
+    }
+
+    /// Such a value, or a stale one.
     pub(super) fn alive_in_memory<T: Value>(&self, key: &[u8]) -> Option<Arc<Stored<T>>> {
         let (stored, since) = self.in_memory_at::<T>(key)?;
         let usable = self.is_recent(since) && self.judge(&stored.label) == Verdict::Valid;

@@ -24,10 +24,7 @@ impl Cache {
         strict: bool,
     ) -> Result<Option<T>, Error> {
         let key = key?;
-        if let Some(stored) = self.hit::<T>(call, key.as_bytes()) {
-            return Ok(Some(stored.value.clone()));
-        }
-        let (found, trouble) = Box::pin(self.spot(call, &key).find::<T>()).await; // a hit need not carry it
+        let (found, trouble) = self.spot(call, &key).find::<T>().await;
         let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
         match (fresh, trouble) {
             (_, Some(error)) if strict => Err(error),

@@ -41,11 +41,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs the body of the call within its span, and counts what the body did not.
-    pub(crate) async fn watch<T, E>(&self, body: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        let result = self.span.around(body).await;
-        let rest = if result.is_ok() { self.operation.rest() } else { Outcome::Error };
-        self.rest(rest);
+    /// The body of the call, within its span. What it gives goes to [`end`](Self::end).
+    ///
+    /// The two are no one `async fn`, which would take twice the body's room.
+    pub(crate) fn around<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F> {
+        self.span.around(body)
+    }
+
+    /// Counts what the body did not.
+    pub(crate) fn end<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+        self.rest(if result.is_ok() { self.operation.rest() } else { Outcome::Error });
         result
     }
 

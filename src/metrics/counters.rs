@@ -15,7 +15,7 @@ use super::{
     call::Call,
     emit::{self, Emitter},
     label::{self, TROUBLES, UNREADABLE},
-    span,
+    span::{self, Span},
 };
 use crate::{crypto::KeyId, error::Error};
 
@@ -87,6 +87,12 @@ impl Counters {
     /// A call that begins.
     pub(crate) fn call(&self, operation: Operation) -> Call<'_> {
         Call::new(self, operation)
+    }
+
+    /// A call that memory answered at once.
+    pub(crate) fn at_hand(&self, operation: Operation) {
+        Span::new(operation).outcome(Outcome::L1Hit);
+        self.count(operation, Outcome::L1Hit, 1);
     }
 
     pub(super) fn count(&self, operation: Operation, outcome: Outcome, keys: u64) {

@@ -55,7 +55,7 @@ mod traced {
             ))
         }
 
-        pub(in super::super) fn around<F: Future>(&self, body: F) -> impl Future<Output = F::Output> {
+        pub(in super::super) fn around<F: Future>(&self, body: F) -> tracing::instrument::Instrumented<F> {
             body.instrument(self.0.clone())
         }
 
