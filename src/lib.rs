@@ -83,7 +83,7 @@ pub mod __macros {
 }
 
 /// The examples of README.md.
-#[cfg(all(doctest, feature = "redis"))]
+#[cfg(all(doctest, feature = "redis", feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -31,7 +31,9 @@ use crate::{
 pub struct Builder {
     store: Option<EncryptedBackend<AnyBackend>>,
     policy: Policy,
+    #[cfg(feature = "l1")]
     entries: usize,
+    #[cfg(feature = "l1")]
     bytes: u64,
     #[cfg(feature = "l1")]
     mode: L1,
@@ -55,7 +57,9 @@ impl Builder {
             clock: store.as_ref().map(EncryptedBackend::time).unwrap_or_default(),
             store,
             policy,
+            #[cfg(feature = "l1")]
             entries: 10_000,
+            #[cfg(feature = "l1")]
             bytes: 64 << 20,
             #[cfg(feature = "l1")]
             mode: L1::default(),

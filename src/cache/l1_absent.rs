@@ -19,6 +19,7 @@ pub(super) struct Kept {
     pub(super) label: Label,
     pub(super) since: u64,
     pub(super) content: Content,
+    #[allow(dead_code)] // only a tier that exists weighs
     pub(super) size: usize,
 }
 
