@@ -7,6 +7,11 @@ use std::{
 
 /// What is for tests alone.
 const NOT_DEPLOYED: [&str; 3] = ["conformance.rs", "conformance", "testing"];
+/// What the expansion of `#[cached]` calls, which is `#[doc(hidden)]`: a function of the canary goes through it. What is
+/// public of it, `FunctionKey`, is used here by name.
+const OF_THE_MACRO: [&str; 2] = ["attribute.rs", "attribute"];
+/// The same, in a file with public names.
+const HIDDEN: [&str; 1] = ["__default"];
 const KINDS: [&str; 8] = ["async", "const", "enum", "fn", "static", "struct", "trait", "type"];
 
 #[test]
@@ -15,11 +20,13 @@ fn every_public_function_and_type_is_used_here() {
     let used: String = files(&here.join("tests/canary")).iter().map(|file| code(file)).collect();
     let used: Vec<&str> = used.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let src = here.join("../../src");
-    let deployed = |file: &&PathBuf| !NOT_DEPLOYED.iter().any(|room| file.starts_with(src.join(room)));
+    let left_out = [&NOT_DEPLOYED[..], &OF_THE_MACRO].concat();
+    let deployed = |file: &&PathBuf| !left_out.iter().any(|room| file.starts_with(src.join(room)));
     let names: Vec<String> =
         files(&src).iter().filter(deployed).flat_map(|file| public_names(&code(file))).collect();
     assert!(names.len() > 60, "found too little: {names:?}");
-    let missing: Vec<&String> = names.iter().filter(|name| !used.contains(&name.as_str())).collect();
+    let used_or_hidden = |name: &&String| used.contains(&name.as_str()) || HIDDEN.contains(&name.as_str());
+    let missing: Vec<&String> = names.iter().filter(|name| !used_or_hidden(name)).collect();
     assert!(missing.is_empty(), "no canary goes through {missing:?}");
 }
 

@@ -1,7 +1,7 @@
-//! The canary test. Marked keys, tenants, namespaces, epochs and values go through every public call, most of them
+//! The canary test. Marked keys, tags, tenants, namespaces, epochs and values go through every public call, most of them
 //! against a real Redis behind a recording proxy, with `tracing` and `log` at their highest level. Then nothing that
 //! left the library may hold a mark, a master key or what is derived from one, in whatever form: not the traffic, not
-//! a dump of the store, not a line of the log, not an error or a `Debug`. A control in each shows that it would be found.
+//! a dump of the store, not a line of the log, not a metric, not an error or a `Debug`. A control in each shows that it would be found.
 //!
 //! What is not marked: the prefix of names, which is plaintext by design. What is found by design, and nowhere else:
 //! the user and the password, in the `AUTH` that logs in.
@@ -9,6 +9,7 @@
 #[path = "../../../common/mod.rs"]
 mod common;
 
+mod cache;
 mod calls;
 mod case;
 mod coverage;
@@ -29,6 +30,7 @@ use blindcache::{
     MemoryBackend, Padding, RedisBackend, RedisBuilder, TenantKeys, testing,
 };
 use blindcache_server_tests::{Certs, Options, Proxy, Server, impatient};
+use metrics_util::debugging::DebuggingRecorder;
 
 use crate::{
     case::{Case, Master},
@@ -42,6 +44,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_marked_leaves_the_process() {
     let log = Log::of_process();
+    let recorder = DebuggingRecorder::new();
+    let numbers = recorder.snapshotter();
+    recorder.install().unwrap();
     let mut case = Case::default();
     calls::FIELDS.iter().for_each(|field| case.marks.add("a field's name", field.as_bytes()));
     let [user, password] = ["the user's name", "the password"].map(|what| case.logins.text(what));
@@ -73,7 +78,13 @@ async fn nothing_marked_leaves_the_process() {
     let memory = MemoryBackend::with_limits(MemoryBackend::ENTRIES, MemoryBackend::BYTES);
     route(memory.clone(), &keys, &masters, &mut case).await;
     case.show(&memory).clear();
+    let one = RedisBackend::new(&proxied("/6")).unwrap();
+    cache::through(one, &proxied("/7"), &masters, &mut case).await;
     refused(&server, &user, &mut case).await;
+    let numbers = format!("{:?}", case.show(numbers.snapshot().into_vec()));
+    for label in ["blindcache_requests_total", "operation", "key_id", "not_sealed", "transient"] {
+        assert!(numbers.contains(label), "no metric has {label}");
+    }
 
     let places = Places { server: &server, proxy: &proxy, monitor: &monitor, log };
     verdict::nothing_is_found(&places, case, [&user, &password]).await;
@@ -180,9 +191,11 @@ async fn refused(server: &Server, user: &str, case: &mut Case) {
     unreadable::every_kind(&other, case).await;
     let backend = impatient(&other.url());
     backend.ping().await.unwrap();
+    cache::over_garbage(&other, backend.clone(), case).await;
     other.stop();
     let (all, failed) = failures::every_call(backend.clone(), case).await;
     assert_eq!(all, failed);
+    cache::failing(backend.clone(), case).await;
     layers::failing(backend, case).await;
     let err = BackendError::new("custom", BackendErrorKind::Throttled).with_retry_after(MINUTE);
     let err = case.error(err.with_source(io::Error::other("a cause")));

@@ -1,18 +1,22 @@
 //! Every kind of entry that cannot be read, with marked content in clear or under the seal.
 
 use blindcache::{
-    Backend, EncryptedBackend, Error, Key as _, Keyring, RedisBackend, Unreadable, testing::Place,
+    Backend, Cache, ComputeError, EncryptedBackend, Error, Key as _, Keyring, RedisBackend, Unreadable,
+    Value, testing::Place,
 };
 use blindcache_server_tests::Server;
 use serde::{
-    Deserialize,
+    Deserialize, Serialize,
     de::{Deserializer, Error as _},
 };
 
 use crate::{case::Case, common};
 
+/// More than an entry of a few bytes takes in the largest padding bucket.
+const LARGE: usize = (16 << 20) + 1024;
+
 /// Its `Deserialize` fails, with the value in the error.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
 struct OneWay;
 
 impl<'de> Deserialize<'de> for OneWay {
@@ -22,7 +26,7 @@ impl<'de> Deserialize<'de> for OneWay {
 }
 
 /// serde's own error quotes the variant that it does not know.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Choice {
     First,
 }
@@ -71,7 +75,7 @@ pub(crate) async fn every_kind(server: &Server, case: &mut Case) {
     reads::<u64, _>(&store, case, &key, Unreadable::Undecodable).await;
     reads::<Choice, _>(&store, case, &key, Unreadable::Undecodable).await;
     reads::<OneWay, _>(&store, case, &key, Unreadable::Undecodable).await;
-    put(value.repeat(10_000).as_bytes());
+    put(value.repeat(LARGE / value.len() + 1).as_bytes());
     reads::<String, _>(&store.clone().max_value(16), case, &key, Unreadable::TooLarge).await;
     for (entry, reason) in [
         (value.repeat(10).into_bytes(), Unreadable::NotSealed),
@@ -86,7 +90,7 @@ pub(crate) async fn every_kind(server: &Server, case: &mut Case) {
     }
 }
 
-async fn reads<T: serde::de::DeserializeOwned, B: Backend>(
+async fn reads<T: Value, B: Backend + Clone>(
     store: &EncryptedBackend<B>,
     case: &mut Case,
     key: &str,
@@ -98,4 +102,15 @@ async fn reads<T: serde::de::DeserializeOwned, B: Backend>(
         assert_eq!(case.refused(found), reason);
     }
     case.outcome(store.get_bytes(key).await);
+
+    let cache = Cache::builder(store.clone()).build().unwrap();
+    assert!(cache.get::<T>(key).await.unwrap().is_none());
+    assert!(cache.get_many::<T>([key]).await.unwrap()[0].is_none());
+    let err = case.refused(cache.entry(key).strict().get::<T>().await);
+    assert!(matches!(err, Error::Unreadable(found) if found == reason), "{err:?} is not {reason:?}");
+    let computed = cache.entry(key).strict().get_or_compute(|| async { Err::<T, Error>(Error::Tag) }).await;
+    let err = case.refused(computed);
+    assert!(matches!(err, ComputeError::Cache(Error::Unreadable(found)) if found == reason), "{err:?}");
+    let stats = case.show(cache.stats());
+    assert!(stats.unreadable_by_reason.iter().any(|(name, _)| *name == reason.as_str()), "{stats:?}");
 }

@@ -6,7 +6,7 @@ use blindcache::{Sealed, StoreKey, Write};
 use blindcache_server_tests::{Proxy, Server, until};
 
 use crate::{
-    calls,
+    cache, calls,
     case::Case,
     journal::Log,
     logins,
@@ -14,8 +14,8 @@ use crate::{
     store::{self, Monitor},
 };
 
-/// How many entries two calls of [`calls::every_call`] on each of six ways leave in the server.
-const LEFT: usize = 6 * 2 * calls::LEFT;
+/// How many entries two calls of [`calls::every_call`] on each of six ways leave in the server, and the caches.
+const LEFT: usize = 6 * 2 * calls::LEFT + cache::LEFT;
 
 pub(crate) struct Places<'a> {
     pub(crate) server: &'a Server,
@@ -78,10 +78,10 @@ async fn control(places: &Places<'_>, case: &mut Case) -> Marks {
     control
 }
 
-/// The log of the process so far, to which what libraries log belongs: without that it would prove nothing.
+/// The log of the process so far, to which what this library and others log belongs: without that it would prove nothing.
 fn logged(log: &Log) -> Vec<u8> {
     let text = log.text();
-    for library in ["mio::", "rustls::"] {
+    for library in [" blindcache: ", "mio::", "rustls::"] {
         assert!(text.windows(library.len()).any(|it| it == library.as_bytes()), "{library} logged nothing");
     }
     text
