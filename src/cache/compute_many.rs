@@ -3,7 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     future::Future,
+    pin::pin,
     sync::Arc,
+    task::{Context, Poll, Waker},
 };
 
 use tokio::runtime::Handle;
@@ -225,7 +227,9 @@ impl Cache {
         let (mut turns, mut writes) = (Vec::new(), Vec::new());
         for member in members.values_mut() {
             let (Some(leader), Some(write)) = (&member.leader, member.write.take()) else { continue };
-            if let Some(turn) = leader.write().await {
+            // Waiting here with the turn of another key could wait for ever: for a `set_many` that has the one and waits
+            // for the other. Where a write is under way, it is newer, and this one is left out.
+            if let Some(Some(turn)) = at_once(leader.write()) {
                 turns.push(turn);
                 writes.push(write);
             }
@@ -236,6 +240,14 @@ impl Cache {
         if let Err(error) = store.backend().set_many(writes).await.map_err(Error::from) {
             self.trouble(&error);
         }
+    }
+}
+
+/// What the future gives without waiting.
+fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
     }
 }
 
