@@ -86,9 +86,13 @@ fn may(from: &[String], to: &[String]) -> Result<(), String> {
     }
 }
 
-/// What a file may name of its own room: one backend never imports another.
+/// What a file may name of its own room: one backend never imports another, but what several of them share.
 fn own(from: &[String]) -> Reach {
-    if from.len() > 1 && from[0] == "backend" { TRAIT } else { All }
+    if from.len() > 1 && from[0] == "backend" {
+        Only(&["Backend", "AnyBackend", "Write", "tls", "web"])
+    } else {
+        All
+    }
 }
 
 /// Every path of one file that begins with `crate`, `super` or `self`, outside tests.

@@ -9,9 +9,8 @@ use super::{
     error::Failure,
     link::Limits,
     target::{Address, Target},
-    tls::Tls,
 };
-use crate::error::BackendError;
+use crate::{backend::tls::Tls, error::BackendError};
 
 /// Longest time limit: no call hangs.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -111,7 +110,7 @@ impl RedisBuilder {
             return Err(Failure::setting("a largest entry of zero or of more than 512 MiB").into());
         }
         let target = match &self.server {
-            Server::Url(url) => Target::parse(url, || self.tls.config())?,
+            Server::Url(url) => Target::parse(url, || self.tls.config().map_err(Failure::setting))?,
             Server::Client(client) => Target::client(client)?,
         };
         if self.tls.is_set() && !matches!(target.address, Address::Tls { .. }) {

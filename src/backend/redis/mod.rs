@@ -8,7 +8,6 @@ mod link;
 mod meter;
 mod request;
 mod target;
-mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 

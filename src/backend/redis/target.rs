@@ -105,7 +105,7 @@ mod tests {
     use crate::error::{BackendError, BackendErrorKind};
 
     fn parse(url: &str) -> Result<Target, Failure> {
-        Target::parse(url, || Ok(super::super::tls::Tls::default().config().unwrap()))
+        Target::parse(url, || Ok(crate::backend::tls::Tls::default().config().unwrap()))
     }
 
     #[test]

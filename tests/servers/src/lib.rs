@@ -3,8 +3,11 @@
 mod certs;
 mod fake;
 mod flood;
+pub mod process;
 mod proxy;
 mod server;
+mod store;
+pub mod suite;
 
 use std::{
     future::Future,
@@ -19,6 +22,7 @@ pub use self::{
     flood::Flood,
     proxy::{Fault, Proxy},
     server::{Options, Server},
+    store::{Remote, Store},
 };
 
 /// The limits that the fault tests set for connecting and for a response.

@@ -2,24 +2,23 @@
 
 use std::{
     fmt::Write as _,
-    fs, io,
-    net::TcpListener,
+    fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
-use crate::Certs;
+use crate::{
+    Certs,
+    process::{Process, free_port, on_free_ports},
+};
 
 /// The user with which tests look into the server, whatever they do to its other users.
 const ADMIN: &str = "tests-admin";
 const ADMIN_PASSWORD: &str = "tests-admin-password";
-/// How long a server may take to start on a busy machine.
-const STARTS: Duration = Duration::from_secs(30);
 
 /// How a server is to run.
 #[derive(Default)]
@@ -34,7 +33,7 @@ pub struct Options {
 
 /// A redis-server on free loopback ports and a unix socket, with a directory of its own. Killed when dropped.
 pub struct Server {
-    child: Option<Child>,
+    process: Option<Process>,
     dir: TempDir,
     options: Options,
     pub port: u16,
@@ -48,23 +47,17 @@ impl Server {
 
     pub fn with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = Self { child: None, dir, options, port: 0, tls_port: 0 };
-        // Another process may take a free port before the server does.
-        for _ in 0..5 {
+        let mut server = Self { process: None, dir, options, port: 0, tls_port: 0 };
+        on_free_ports(|| {
             (server.port, server.tls_port) = (free_port(), free_port());
-            if server.run() {
-                return server;
-            }
-        }
-        panic!("redis-server does not start: {}", fs::read_to_string(server.log()).unwrap_or_default());
+            server.run().then_some(())
+        });
+        server
     }
 
     /// Ends the server at once, as a crash would. What it held is lost.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.process = None;
     }
 
     /// Starts a stopped server again on the same ports.
@@ -106,29 +99,10 @@ impl Server {
         let config = self.dir.path().join("redis.conf");
         fs::write(&config, self.config()).unwrap();
         let mut command = Command::new("redis-server");
-        command.arg(&config).current_dir(&self.dir).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().unwrap_or_else(|err| match err.kind() {
-            io::ErrorKind::NotFound => {
-                panic!("redis-server is missing. Install it: apt-get install redis-server")
-            }
-            _ => panic!("redis-server does not start: {err}"),
-        });
-        self.child = Some(child);
-        self.comes_up()
-    }
-
-    fn comes_up(&mut self) -> bool {
-        let deadline = Instant::now() + STARTS;
-        while Instant::now() < deadline {
-            if self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some()) {
-                return false;
-            }
-            if self.connect().is_ok_and(|mut it| redis::cmd("PING").query::<String>(&mut it).is_ok()) {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        false
+        command.arg(&config).current_dir(&self.dir).stdout(Stdio::null());
+        let ready = || self.connect().is_ok_and(|mut it| redis::cmd("PING").query::<String>(&mut it).is_ok());
+        self.process = Process::start(&mut command, "apt-get install redis-server", ready);
+        self.process.is_some()
     }
 
     fn config(&self) -> String {
@@ -162,14 +136,4 @@ impl Server {
     fn log(&self) -> PathBuf {
         self.dir.path().join("log")
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -13,13 +13,6 @@ async fn conforms<B: Backend>(make: impl Fn() -> B + Send + Sync + Clone + 'stat
 }
 
 #[tokio::test]
-async fn redis_conforms() {
-    let server = Server::start();
-    let url = server.url();
-    conforms(move || RedisBackend::new(&url).unwrap()).await;
-}
-
-#[tokio::test]
 async fn redis_by_resp3_conforms() {
     let server = Server::start();
     let url = format!("{}/?protocol=resp3", server.url());

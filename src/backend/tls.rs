@@ -1,4 +1,4 @@
-//! TLS by rustls with an explicit provider: nothing process-wide is read or set.
+//! TLS for every backend that has it, by rustls with an explicit provider: nothing process-wide is read or set.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,8 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-use super::error::Failure;
+/// What cannot work in the settings, in words for an error.
+type Flaw = &'static str;
 
 /// Whom to trust and as whom to appear.
 #[derive(Default)]
@@ -25,52 +26,52 @@ impl Tls {
         self.ca.is_some() || self.client.is_some()
     }
 
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Flaw> {
         let roots = match &self.ca {
             Some(pem) => given_roots(pem)?,
             None => system_roots()?,
         };
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(Failure::tls)?
+            .map_err(|_| "no version of TLS")?
             .with_root_certificates(roots);
         let config = match &self.client {
             None => config.with_no_client_auth(),
             Some((chain, key)) => {
                 let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|_| Failure::setting("the client's key is not a PEM private key"))?;
+                    .map_err(|_| "the client's key is not a PEM private key")?;
                 config
                     .with_client_auth_cert(certificates(chain)?, key)
-                    .map_err(|_| Failure::setting("the client's certificate and key do not fit"))?
+                    .map_err(|_| "the client's certificate and key do not fit")?
             }
         };
         Ok(Arc::new(config))
     }
 }
 
-fn given_roots(pem: &[u8]) -> Result<RootCertStore, Failure> {
+fn given_roots(pem: &[u8]) -> Result<RootCertStore, Flaw> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|_| Failure::setting("the CA is not a certificate of a CA"))?;
+        roots.add(certificate).map_err(|_| "the CA is not a certificate of a CA")?;
     }
     Ok(roots)
 }
 
 /// What the system trusts. Some of it may be unreadable; nothing at all is an error.
-fn system_roots() -> Result<RootCertStore, Failure> {
+fn system_roots() -> Result<RootCertStore, Flaw> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
-        return Err(Failure::setting("the system has no CA certificates: give the server's CA"));
+        return Err("the system has no CA certificates: give the server's CA");
     }
     Ok(roots)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Flaw> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Failure::setting("no PEM certificate found")),
+        _ => Err("no PEM certificate found"),
     }
 }
 

@@ -16,53 +16,6 @@ async fn proxied() -> (Server, Proxy) {
     (server, proxy)
 }
 
-/// Calls of every method end in time with one of these kinds under the fault, on an old connection and on new ones;
-/// afterwards they succeed by themselves.
-async fn ends_in(fault: Fault, kinds: &[Kind]) {
-    let (_server, proxy) = proxied().await;
-    let backend = impatient(&proxy.url());
-    backend.ping().await.unwrap();
-    proxy.set(fault);
-    for _ in 0..2 {
-        let writes = || vec![(key(2), entry(2, 200), None), (key(3), entry(3, 200), None)];
-        let met = [
-            failing(backend.get(&key(1))).await,
-            failing(backend.set(&key(2), entry(2, 200), None)).await,
-            failing(backend.delete(&key(2))).await,
-            failing(backend.exists(&key(1))).await,
-            failing(backend.get_many(&[key(1), key(2)])).await,
-            failing(backend.set_many(writes())).await,
-            failing(backend.delete_many(&[key(2), key(3)])).await,
-            failing(backend.ping()).await,
-        ];
-        assert!(met.iter().all(|kind| kinds.contains(kind)), "{fault:?}: {met:?}");
-        tokio::time::sleep(LIMIT).await; // also after a pause between attempts
-    }
-    proxy.set(Fault::None);
-    healed(&backend).await;
-    assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, 200).as_bytes());
-}
-
-#[tokio::test]
-async fn reset_connection_is_transient() {
-    ends_in(Fault::Reset, &[Kind::Transient]).await;
-}
-
-#[tokio::test]
-async fn closed_connection_is_transient() {
-    ends_in(Fault::Cut(0), &[Kind::Transient]).await;
-}
-
-#[tokio::test]
-async fn cut_reply_is_transient() {
-    ends_in(Fault::Cut(3), &[Kind::Transient]).await;
-}
-
-#[tokio::test]
-async fn black_hole_is_a_timeout() {
-    ends_in(Fault::BlackHole, &[Kind::Timeout]).await;
-}
-
 #[tokio::test]
 async fn limits_hold_on_a_client_of_the_caller_too() {
     let (_server, proxy) = proxied().await;
@@ -74,30 +27,6 @@ async fn limits_hold_on_a_client_of_the_caller_too() {
     assert_eq!(failing(backend.get(&key(1))).await, Kind::Timeout);
     let patient = builder().connect_timeout(HANG).response_timeout(HANG).build().unwrap();
     assert!(in_time(patient.get(&key(1))).await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn late_reply_is_a_timeout() {
-    ends_in(Fault::Delay(LIMIT * 3), &[Kind::Timeout]).await;
-}
-
-#[tokio::test]
-async fn garbage_is_rejected() {
-    // A batch whose connection the garbage ended sees a lost connection, and the next attempt meets the garbage.
-    ends_in(Fault::Garbage, &[Kind::Rejected]).await;
-}
-
-#[tokio::test]
-async fn closed_port_is_transient() {
-    let (_server, mut proxy) = proxied().await;
-    let backend = impatient(&proxy.url());
-    backend.ping().await.unwrap();
-    proxy.close().await;
-    for _ in 0..100 {
-        assert_eq!(failing(backend.get(&key(1))).await, Kind::Transient);
-    }
-    proxy.open();
-    healed(&backend).await;
 }
 
 #[tokio::test]
