@@ -1,5 +1,7 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "file")]
+pub(crate) mod file;
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

@@ -2,6 +2,7 @@
 
 mod certs;
 mod fake;
+mod file;
 mod flood;
 pub mod process;
 mod proxy;
@@ -19,6 +20,7 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 pub use self::{
     certs::Certs,
     fake::Fake,
+    file::Files,
     flood::Flood,
     proxy::{Fault, Proxy},
     server::{Options, Server},

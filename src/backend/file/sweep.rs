@@ -1,0 +1,291 @@
+//! The sweep: what has expired, is torn or was left by a crash goes; of the rest the oldest, while there is too much.
+//!
+//! A pass looks at every file, a few at each step. On its way it adds up what the leaves hold, which other processes
+//! change too, and remembers the oldest files; from these the steps after it remove while the total is above the cap.
+
+use std::{
+    collections::BinaryHeap,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    dir::Dir,
+    place::{Kind, Leaf},
+    regular::{cost, nanoseconds},
+    store::Store,
+};
+use crate::error::BackendError;
+
+/// Files that a step after a write looks at.
+pub(super) const STEP: usize = 64;
+/// How many of the oldest files a pass remembers: some 100 bytes each.
+const OLDEST: usize = 16_384;
+/// How many names of one leaf a pass looks at.
+const NAMES: usize = 65_536;
+/// When the file of a write that never ended is old. No write that somebody waits for takes so long.
+pub(super) const TEMP_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// A pass is due when this process has written this part of the cap since the last one.
+const PART: u64 = 8;
+
+/// What a whole sweep found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// Entries that are there.
+    pub entries: u64,
+    /// Bytes that the files occupy, each rounded up to 4 KiB.
+    pub bytes: u64,
+    /// Files that were removed: expired, torn, left by a crash, or the oldest of too many.
+    pub removed: u64,
+}
+
+/// When to sweep, and how far it has come. Shared by the clones of a backend; one thread at a time.
+pub(super) struct Sweeper {
+    max_bytes: u64,
+    interval: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pass: Option<Pass>,
+    /// Of the last pass that ended; the oldest is the last.
+    oldest: Vec<Candidate>,
+    /// Whether that pass saw more files than it remembers.
+    more: bool,
+    /// When that pass began, Unix milliseconds.
+    began: Option<u64>,
+    passes: u64,
+    swept: Swept,
+}
+
+/// A pass on its way.
+#[derive(Default)]
+struct Pass {
+    began: u64,
+    leaf: Option<Leaf>,
+    /// Of that leaf, those still to look at.
+    names: Vec<Box<str>>,
+    /// What those looked at occupy.
+    bytes: i64,
+    oldest: BinaryHeap<Candidate>,
+    more: bool,
+    swept: Swept,
+}
+
+/// A file that may have to go. The order is by age.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    written: i128,
+    leaf: Leaf,
+    name: Box<str>,
+}
+
+impl Sweeper {
+    pub(super) fn new(max_bytes: u64, interval: Duration) -> Self {
+        Self { max_bytes, interval, state: Mutex::default() }
+    }
+
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Whether there is something to do now that nobody does. Never waits.
+    pub(super) fn is_due(&self, store: &Store) -> bool {
+        let Ok(state) = self.state.try_lock() else { return false };
+        self.is_over(store) || state.pass.is_some() || self.owes_a_pass(&state, store)
+    }
+
+    /// One step after a write; further ones while there is too much, at most until every file was looked at once.
+    pub(super) fn tidy(&self, store: &Store) {
+        let before = self.lock().passes;
+        loop {
+            let mut state = self.lock();
+            // What cannot be removed now may be later: the next pass tries again.
+            let _ = self.step(&mut state, store, STEP);
+            let no_more = state.oldest.is_empty() && state.passes > before + 1;
+            if !self.is_over(store) || no_more || state.is_idle() {
+                return;
+            }
+        }
+    }
+
+    /// Begins a pass, and gives its number.
+    pub(super) fn begin(&self, store: &Store) -> u64 {
+        let mut state = self.lock();
+        state.start(store);
+        state.passes + 1
+    }
+
+    /// One step of the pass of this number. `Some` when it has ended and there is not too much.
+    pub(super) fn advance(
+        &self,
+        store: &Store,
+        number: u64,
+        files: usize,
+    ) -> Result<Option<Swept>, BackendError> {
+        let mut state = self.lock();
+        self.step(&mut state, store, files)?;
+        let ended = state.passes >= number && !(self.is_over(store) && state.can_remove());
+        Ok(ended.then(|| Swept { bytes: store.ledger.total(), ..state.swept }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self, store: &Store) -> bool {
+        store.ledger.total() > self.max_bytes
+    }
+
+    fn owes_a_pass(&self, state: &State, store: &Store) -> bool {
+        let Some(began) = state.began else { return true };
+        store.clock.now().abs_diff(began) >= u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX)
+            || store.ledger.written() >= self.max_bytes / PART
+            || self.is_over(store) && state.oldest.is_empty() && state.more
+    }
+
+    /// Removes and looks at so many files at most, and opens no more leaves than that.
+    fn step(&self, state: &mut State, store: &Store, files: usize) -> Result<(), BackendError> {
+        for _ in 0..files {
+            if self.is_over(store)
+                && let Some(candidate) = state.oldest.pop()
+            {
+                let removed = candidate.remove(store)?;
+                state.swept.removed += u64::from(removed);
+                state.swept.entries = state.swept.entries.saturating_sub(removed.into());
+            } else if let Some(pass) = &mut state.pass {
+                if !pass.advance(store)? {
+                    state.finish();
+                }
+            } else if self.owes_a_pass(state, store) {
+                state.start(store);
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn start(&mut self, store: &Store) {
+        store.ledger.take_written();
+        self.pass = Some(Pass { began: store.clock.now(), ..Pass::default() });
+    }
+
+    fn finish(&mut self) {
+        let Pass { began, oldest, more, swept, .. } = mem::take(&mut self.pass).unwrap_or_default();
+        self.oldest = oldest.into_sorted_vec();
+        self.oldest.reverse();
+        (self.began, self.more, self.swept) = (Some(began), more, swept);
+        self.passes += 1;
+    }
+
+    fn can_remove(&self) -> bool {
+        !self.oldest.is_empty() || self.more
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pass.is_none() && !self.can_remove()
+    }
+}
+
+impl Pass {
+    /// Looks at one more file or begins another leaf. Whether there is more to do.
+    fn advance(&mut self, store: &Store) -> Result<bool, BackendError> {
+        if let (Some(leaf), Some(name)) = (self.leaf, self.names.pop()) {
+            if let Some(dir) = store.root.leaf(leaf)? {
+                self.look(store, &dir, leaf, name)?;
+            }
+            return Ok(true);
+        }
+        if let Some(leaf) = self.leaf {
+            store.ledger.account(leaf).seen(mem::take(&mut self.bytes));
+        }
+        self.leaf = Leaf::after(self.leaf);
+        let Some(leaf) = self.leaf else { return Ok(false) };
+        if let Some(dir) = store.root.leaf(leaf)? {
+            self.names = dir.names(NAMES)?;
+        }
+        Ok(true)
+    }
+
+    fn look(&mut self, store: &Store, dir: &Dir, leaf: Leaf, name: Box<str>) -> Result<(), BackendError> {
+        match Kind::of(&name) {
+            Kind::Entry => self.look_at_entry(store, dir, leaf, name),
+            Kind::Temp => self.look_at_temp(store, dir, &name),
+            Kind::Foreign => Ok(()),
+        }
+    }
+
+    fn look_at_entry(
+        &mut self,
+        store: &Store,
+        dir: &Dir,
+        leaf: Leaf,
+        name: Box<str>,
+    ) -> Result<(), BackendError> {
+        // No write of this process comes between the look and the removal.
+        let account = store.ledger.account(leaf);
+        let Some(found) = dir.find(&name)? else { return Ok(()) };
+        let header = found.header().map_err(super::error::io)?;
+        if !header.is_some_and(|header| header.is_live(store.clock.now())) {
+            self.swept.removed += u64::from(dir.remove(&name)?);
+            return Ok(());
+        }
+        drop(account);
+        self.swept.entries += 1;
+        self.bytes += cost(found.size);
+        self.remember(Candidate { written: found.written, leaf, name });
+        Ok(())
+    }
+
+    fn look_at_temp(&mut self, store: &Store, dir: &Dir, name: &str) -> Result<(), BackendError> {
+        let Some(stat) = dir.stat(name) else { return Ok(()) };
+        let oldest = i128::from(store.clock.now()) * 1_000_000 - nanoseconds(TEMP_AGE.as_secs(), 0);
+        if nanoseconds(stat.st_mtime, stat.st_mtime_nsec) < oldest {
+            self.swept.removed += u64::from(dir.remove(name)?);
+        } else {
+            self.bytes += cost(u64::try_from(stat.st_size).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Keeps the oldest of all.
+    fn remember(&mut self, candidate: Candidate) {
+        if self.oldest.len() < OLDEST {
+            self.oldest.push(candidate);
+            return;
+        }
+        self.more = true;
+        if let Some(mut newest) = self.oldest.peek_mut()
+            && candidate < *newest
+        {
+            *newest = candidate;
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether it was removed: not what was written anew since it was seen.
+    fn remove(&self, store: &Store) -> Result<bool, BackendError> {
+        let Some(dir) = store.root.leaf(self.leaf)? else { return Ok(false) };
+        let mut account = store.ledger.account(self.leaf);
+        let Some(stat) = dir.stat(&self.name) else { return Ok(false) };
+        if nanoseconds(stat.st_mtime, stat.st_mtime_nsec) != self.written {
+            return Ok(false);
+        }
+        let removed = dir.remove(&self.name)?;
+        if removed {
+            account.removed(u64::try_from(stat.st_size).map_or(0, cost));
+        }
+        Ok(removed)
+    }
+}
