@@ -19,7 +19,7 @@ pub(super) const CALLS: usize = 16;
 /// Runs jobs on the runtime's threads for blocking calls. Clones share the places.
 #[derive(Clone)]
 pub(super) struct Blocking {
-    places: Arc<Semaphore>,
+    pub(super) places: Arc<Semaphore>,
     pub(super) limit: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
 };
 
 use super::place::Leaf;
@@ -34,23 +34,23 @@ impl Ledger {
 
     /// Bytes in all leaves; 0 where less is known than was removed.
     pub(super) fn total(&self) -> u64 {
-        u64::try_from(self.total.load(Relaxed)).unwrap_or_default()
+        u64::try_from(self.total.load(SeqCst)).unwrap_or_default()
     }
 
     /// Bytes that this process has written since it was last [taken](Self::take_written).
     pub(super) fn written(&self) -> u64 {
-        self.written.load(Relaxed)
+        self.written.load(SeqCst)
     }
 
     pub(super) fn take_written(&self) -> u64 {
-        self.written.swap(0, Relaxed)
+        self.written.swap(0, SeqCst)
     }
 }
 
 impl Account<'_> {
     /// A file of `new` bytes came in place of one of `old`.
     pub(super) fn replaced(&mut self, old: i64, new: i64) {
-        self.ledger.written.fetch_add(new.unsigned_abs(), Relaxed);
+        self.ledger.written.fetch_add(new.unsigned_abs(), SeqCst);
         self.add(new - old);
     }
 
@@ -65,7 +65,7 @@ impl Account<'_> {
 
     fn add(&mut self, change: i64) {
         *self.bytes += change;
-        self.ledger.total.fetch_add(change, Relaxed);
+        self.ledger.total.fetch_add(change, SeqCst);
     }
 }
 

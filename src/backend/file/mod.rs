@@ -15,6 +15,8 @@ mod place;
 mod regular;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 

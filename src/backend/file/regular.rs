@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::io::Errno;
+use rustix::{fs::Stat, io::Errno};
 
 use super::{dir::Dir, header::Header};
 
@@ -17,6 +17,11 @@ const BLOCK: u64 = 4_096;
 /// What a file of this size in bytes is taken to occupy.
 pub(super) fn cost(size: u64) -> i64 {
     i64::try_from(size.saturating_add(BLOCK - 1) / BLOCK * BLOCK).unwrap_or(i64::MAX)
+}
+
+/// The same, of a file that is not opened.
+pub(super) fn stat_cost(stat: &Stat) -> i64 {
+    u64::try_from(stat.st_size).map_or(0, cost)
 }
 
 /// An open regular file.

@@ -12,7 +12,7 @@ use super::{
     header::Header,
     ledger::Ledger,
     place::{Place, temp},
-    regular::{Temp, cost},
+    regular::{Temp, cost, stat_cost},
 };
 use crate::{
     clock::Clock,
@@ -125,10 +125,10 @@ impl Store {
         if !waits.still() {
             return Err(error::timeout());
         }
-        let old = dir.stat(&place.name).and_then(|stat| u64::try_from(stat.st_size).ok());
+        let old = dir.stat(&place.name).map_or(0, |stat| stat_cost(&stat));
         let put = file.put(&place.name);
         if put.is_ok() {
-            account.replaced(old.map_or(0, cost), cost(length.saturating_add(Header::SIZE as u64)));
+            account.replaced(old, cost(length.saturating_add(Header::SIZE as u64)));
         }
         Ok(put)
     }
@@ -144,7 +144,7 @@ impl Store {
         let live = self.is_live(&dir, place);
         let removed = dir.remove(&place.name)?; // also what cannot be read
         if removed {
-            account.removed(u64::try_from(stat.st_size).map_or(0, cost));
+            account.removed(stat_cost(&stat));
         }
         Ok(live? && removed)
     }

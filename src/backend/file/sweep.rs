@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
+use rustix::fs::Stat;
+
 use super::{
-    dir::Dir,
     place::{Kind, Leaf},
-    regular::{cost, nanoseconds},
+    regular::{cost, nanoseconds, stat_cost},
     store::Store,
 };
 use crate::error::BackendError;
@@ -67,9 +68,7 @@ struct Pass {
     began: u64,
     leaf: Option<Leaf>,
     /// Of that leaf, those still to look at.
-    names: Vec<Box<str>>,
-    /// What those looked at occupy.
-    bytes: i64,
+    files: Vec<Candidate>,
     oldest: BinaryHeap<Candidate>,
     more: bool,
     swept: Swept,
@@ -106,11 +105,14 @@ impl Sweeper {
     pub(super) fn tidy(&self, store: &Store) {
         let before = self.lock().passes;
         loop {
-            let mut state = self.lock();
-            // What cannot be removed now may be later: the next pass tries again.
-            let _ = self.step(&mut state, store, STEP);
-            let no_more = state.oldest.is_empty() && state.passes > before + 1;
-            if !self.is_over(store) || no_more || state.is_idle() {
+            let no_more = {
+                let mut state = self.lock();
+                // What cannot be removed now may be later: the next pass tries again.
+                let _ = self.step(&mut state, store, STEP);
+                state.is_idle() || state.oldest.is_empty() && state.passes > before + 1
+            };
+            // Asked without the lock: who wrote while it was held may have left the rest to this thread.
+            if no_more || !self.is_over(store) {
                 return;
             }
         }
@@ -198,62 +200,57 @@ impl State {
 }
 
 impl Pass {
-    /// Looks at one more file or begins another leaf. Whether there is more to do.
+    /// Looks at one more file or lists another leaf. Whether there is more to do.
     fn advance(&mut self, store: &Store) -> Result<bool, BackendError> {
-        if let (Some(leaf), Some(name)) = (self.leaf, self.names.pop()) {
-            if let Some(dir) = store.root.leaf(leaf)? {
-                self.look(store, &dir, leaf, name)?;
-            }
+        if let Some(file) = self.files.pop() {
+            self.look(store, file)?;
             return Ok(true);
-        }
-        if let Some(leaf) = self.leaf {
-            store.ledger.account(leaf).seen(mem::take(&mut self.bytes));
         }
         self.leaf = Leaf::after(self.leaf);
         let Some(leaf) = self.leaf else { return Ok(false) };
-        if let Some(dir) = store.root.leaf(leaf)? {
-            self.names = dir.names(NAMES)?;
-        }
+        self.list(store, leaf)?;
         Ok(true)
     }
 
-    fn look(&mut self, store: &Store, dir: &Dir, leaf: Leaf, name: Box<str>) -> Result<(), BackendError> {
-        match Kind::of(&name) {
-            Kind::Entry => self.look_at_entry(store, dir, leaf, name),
-            Kind::Temp => self.look_at_temp(store, dir, &name),
-            Kind::Foreign => Ok(()),
+    /// What a leaf holds. Nothing changes it meanwhile, among the clones of one backend, so the sum is exact.
+    fn list(&mut self, store: &Store, leaf: Leaf) -> Result<(), BackendError> {
+        let mut account = store.ledger.account(leaf);
+        let mut bytes = 0;
+        if let Some(dir) = store.root.leaf(leaf)? {
+            for name in dir.names(NAMES)? {
+                let ours = Kind::of(&name) != Kind::Foreign;
+                let Some(stat) = dir.stat(&name).filter(|_| ours) else { continue };
+                bytes += stat_cost(&stat);
+                self.files.push(Candidate { written: written(&stat), leaf, name });
+            }
         }
-    }
-
-    fn look_at_entry(
-        &mut self,
-        store: &Store,
-        dir: &Dir,
-        leaf: Leaf,
-        name: Box<str>,
-    ) -> Result<(), BackendError> {
-        // No write of this process comes between the look and the removal.
-        let account = store.ledger.account(leaf);
-        let Some(found) = dir.find(&name)? else { return Ok(()) };
-        let header = found.header().map_err(super::error::io)?;
-        if !header.is_some_and(|header| header.is_live(store.clock.now())) {
-            self.swept.removed += u64::from(dir.remove(&name)?);
-            return Ok(());
-        }
-        drop(account);
-        self.swept.entries += 1;
-        self.bytes += cost(found.size);
-        self.remember(Candidate { written: found.written, leaf, name });
+        account.seen(bytes);
         Ok(())
     }
 
-    fn look_at_temp(&mut self, store: &Store, dir: &Dir, name: &str) -> Result<(), BackendError> {
-        let Some(stat) = dir.stat(name) else { return Ok(()) };
+    fn look(&mut self, store: &Store, file: Candidate) -> Result<(), BackendError> {
+        if Kind::of(&file.name) == Kind::Entry {
+            return self.look_at_entry(store, file);
+        }
         let oldest = i128::from(store.clock.now()) * 1_000_000 - nanoseconds(TEMP_AGE.as_secs(), 0);
-        if nanoseconds(stat.st_mtime, stat.st_mtime_nsec) < oldest {
-            self.swept.removed += u64::from(dir.remove(name)?);
-        } else {
-            self.bytes += cost(u64::try_from(stat.st_size).unwrap_or_default());
+        if file.written < oldest {
+            self.swept.removed += u64::from(file.remove(store)?);
+        }
+        Ok(())
+    }
+
+    fn look_at_entry(&mut self, store: &Store, file: Candidate) -> Result<(), BackendError> {
+        let Some(dir) = store.root.leaf(file.leaf)? else { return Ok(()) };
+        // No write of this process comes between the look and the removal.
+        let mut account = store.ledger.account(file.leaf);
+        let Some(found) = dir.find(&file.name)? else { return Ok(()) };
+        let header = found.header().map_err(super::error::io)?;
+        if header.is_some_and(|header| header.is_live(store.clock.now())) {
+            self.swept.entries += 1;
+            self.remember(Candidate { written: found.written, ..file });
+        } else if dir.remove(&file.name)? {
+            self.swept.removed += 1;
+            account.removed(cost(found.size));
         }
         Ok(())
     }
@@ -279,13 +276,14 @@ impl Candidate {
         let Some(dir) = store.root.leaf(self.leaf)? else { return Ok(false) };
         let mut account = store.ledger.account(self.leaf);
         let Some(stat) = dir.stat(&self.name) else { return Ok(false) };
-        if nanoseconds(stat.st_mtime, stat.st_mtime_nsec) != self.written {
+        if written(&stat) != self.written || !dir.remove(&self.name)? {
             return Ok(false);
         }
-        let removed = dir.remove(&self.name)?;
-        if removed {
-            account.removed(u64::try_from(stat.st_size).map_or(0, cost));
-        }
-        Ok(removed)
+        account.removed(stat_cost(&stat));
+        Ok(true)
     }
+}
+
+fn written(stat: &Stat) -> i128 {
+    nanoseconds(stat.st_mtime, stat.st_mtime_nsec)
 }
