@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error() {
-        let blocking = Blocking::new(LIMIT);
+        let blocking = Blocking::new(Duration::from_secs(30));
         let lost = blocking.run(|_| -> Result<(), BackendError> { panic!("of the test") }).await;
         assert_eq!(lost.unwrap_err().kind(), BackendErrorKind::Transient);
         assert_eq!(blocking.places.available_permits(), CALLS);
@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn without_a_runtime_it_is_misconfigured() {
-        let mut call = std::pin::pin!(Blocking::new(LIMIT).run(|_| Ok(())));
+        let blocking = Blocking::new(LIMIT);
+        let mut call = std::pin::pin!(blocking.run(|_| Ok(())));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match call.as_mut().poll(&mut context) {
             std::task::Poll::Ready(Err(err)) => assert_eq!(err.kind(), BackendErrorKind::Misconfigured),

@@ -129,6 +129,7 @@ async fn a_dropped_batch_does_not_undo_a_later_delete() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_delete_does_not_undo_a_later_set() {
     let (_dir, backend) = backend();
+    backend.set(&key(1), entry(1, 200), None).await.unwrap();
     for _ in 0..ROUNDS {
         let (early, late) = (backend.clone(), backend.clone());
         race(&backend, async move { early.delete(&key(1)).await }, async move {
