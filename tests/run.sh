@@ -53,6 +53,7 @@ run cargo run --example quickstart
 run cargo run --example tags
 run cargo run --example rotate_keys
 run cargo run --example macro
+run cargo run --example custom_backend --features conformance
 run cargo run --example web -- --demo
 
 say "all passed"
