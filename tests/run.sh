@@ -45,6 +45,7 @@ need redis-server redis-server
 run cargo test
 run cargo test --no-default-features
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
+run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test -p blindcache-server-tests
 
 # Each example without a server; tests/servers runs the quickstart with one.

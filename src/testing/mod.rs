@@ -2,11 +2,17 @@
 
 #[doc(hidden)]
 pub mod bench;
+mod fault;
+mod hostile;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::{
+    fault::{Fault, FaultBackend},
+    hostile::{HostileBackend, Lie},
+};
 use crate::{
     clock,
     crypto::{Ask, Codec, Kind, Locator, Meta, Refusal, StoreKey, TenantKeys, open},
