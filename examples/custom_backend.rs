@@ -18,9 +18,12 @@ use blindcache::{
 };
 use bytes::Bytes;
 
+/// Each entry, and when it ends, if it does.
+type Map = HashMap<StoreKey, (Sealed, Option<Instant>)>;
+
 /// Clones share the map, as the clones of a client share its connections.
 #[derive(Clone, Default)]
-struct Shelf(Arc<Mutex<HashMap<StoreKey, (Sealed, Option<Instant>)>>>);
+struct Shelf(Arc<Mutex<Map>>);
 
 impl Backend for Shelf {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
@@ -58,7 +61,7 @@ impl Shelf {
     /// In bytes.
     const MAX_ENTRY: usize = 8 << 20;
 
-    fn map(&self) -> MutexGuard<'_, HashMap<StoreKey, (Sealed, Option<Instant>)>> {
+    fn map(&self) -> MutexGuard<'_, Map> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
