@@ -3,6 +3,8 @@
 #[doc(hidden)]
 pub mod bench;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 mod hostile;
 
 use std::time::Duration;
