@@ -41,6 +41,8 @@ def seeds():
         yield "store_key", head + piece(b"key") + bytes(8) + vector["store_key"].encode()
         place = b"\x00\x01" + piece(texts[0].encode()[:255]) + bytes(8) + piece(texts[1].encode()[:255]) + piece(b"key")
         yield "context", place + place
+    for which in range(10):
+        yield "keyring_model", bytes([20]) + bytes([9, 0, 9, 0, which, 1, 15, 0]) * 5 + bytes([40]) + bytes(range(which, 240))
     for text in ["bcmk1-", "cfe4d877507986e428f59abbbc750bb57a515653d969d3913ff6239005da3895"]:
         yield "master_key", text.encode()
     key = bytes.fromhex(VECTORS["keys"][0]["sealing_master"])

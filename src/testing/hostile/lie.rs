@@ -39,6 +39,25 @@ pub enum Lie {
     Fail(BackendErrorKind),
 }
 
+impl Lie {
+    /// One of those that take no time, as two bytes say.
+    pub(crate) fn of([which, how]: [u8; 2]) -> Self {
+        let how = usize::from(how);
+        match which % 16 {
+            0 => Self::Lose,
+            1 => Self::Delay,
+            2 => Self::Replay(how % 8),
+            3 => Self::Swap(how % 32),
+            4 => Self::Truncate(how),
+            5 => Self::Extend(how + 1),
+            6 => Self::Flip(how * 7),
+            7 => Self::Contrary,
+            8 => Self::Fail([Transient, Timeout, Throttled, Denied, Rejected][how % 5]),
+            _ => Self::None,
+        }
+    }
+}
+
 /// The entry that a lie makes of what was found.
 pub(super) fn forged(lie: Lie, found: Option<Bytes>) -> Option<Bytes> {
     if lie == Lie::Flood {
