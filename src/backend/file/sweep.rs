@@ -27,6 +27,8 @@ const OLDEST: usize = 16_384;
 const NAMES: usize = 65_536;
 /// When the file of a write that never ended is old. No write that somebody waits for takes so long.
 pub(super) const TEMP_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// What is being written does not count; what is still not in its place after this time does.
+const TEMP_COUNTS: Duration = Duration::from_secs(60);
 /// A pass is due when this process has written this part of the cap since the last one.
 const PART: u64 = 8;
 
@@ -76,7 +78,7 @@ struct Pass {
 
 /// A file that may have to go. The order is by age.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
+pub(super) struct Candidate {
     written: i128,
     leaf: Leaf,
     name: Box<str>,
@@ -118,9 +120,10 @@ impl Sweeper {
         }
     }
 
-    /// Begins a pass, and gives its number.
+    /// Begins a pass, and gives its number. What is too much goes when it has ended.
     pub(super) fn begin(&self, store: &Store) -> u64 {
         let mut state = self.lock();
+        state.oldest.clear();
         state.start(store);
         state.passes + 1
     }
@@ -218,10 +221,13 @@ impl Pass {
         let mut bytes = 0;
         if let Some(dir) = store.root.leaf(leaf)? {
             for name in dir.names(NAMES)? {
-                let ours = Kind::of(&name) != Kind::Foreign;
-                let Some(stat) = dir.stat(&name).filter(|_| ours) else { continue };
-                bytes += stat_cost(&stat);
-                self.files.push(Candidate { written: written(&stat), leaf, name });
+                let kind = Kind::of(&name);
+                let Some(stat) = dir.stat(&name).filter(|_| kind != Kind::Foreign) else { continue };
+                let written = written(&stat);
+                if kind == Kind::Entry || written < before(store, TEMP_COUNTS) {
+                    bytes += stat_cost(&stat);
+                    self.files.push(Candidate { written, leaf, name });
+                }
             }
         }
         account.seen(bytes);
@@ -232,8 +238,7 @@ impl Pass {
         if Kind::of(&file.name) == Kind::Entry {
             return self.look_at_entry(store, file);
         }
-        let oldest = i128::from(store.clock.now()) * 1_000_000 - nanoseconds(TEMP_AGE.as_secs(), 0);
-        if file.written < oldest {
+        if file.written < before(store, TEMP_AGE) {
             self.swept.removed += u64::from(file.remove(store)?);
         }
         Ok(())
@@ -271,8 +276,13 @@ impl Pass {
 }
 
 impl Candidate {
+    #[cfg(test)]
+    pub(super) fn new(written: i128, super::place::Place { leaf, name }: super::place::Place) -> Self {
+        Self { written, leaf, name }
+    }
+
     /// Whether it was removed: not what was written anew since it was seen.
-    fn remove(&self, store: &Store) -> Result<bool, BackendError> {
+    pub(super) fn remove(&self, store: &Store) -> Result<bool, BackendError> {
         let Some(dir) = store.root.leaf(self.leaf)? else { return Ok(false) };
         let mut account = store.ledger.account(self.leaf);
         let Some(stat) = dir.stat(&self.name) else { return Ok(false) };
@@ -282,6 +292,11 @@ impl Candidate {
         account.removed(stat_cost(&stat));
         Ok(true)
     }
+}
+
+/// So long ago, in nanoseconds after 1970.
+fn before(store: &Store, time: Duration) -> i128 {
+    i128::from(store.clock.now()) * 1_000_000 - nanoseconds(time.as_secs(), 0)
 }
 
 fn written(stat: &Stat) -> i128 {

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{FileBackend, blocking::CALLS, place::Place};
+use super::{FileBackend, blocking::CALLS, place::Place, sweep::Candidate};
 use crate::{
     backend::{Backend, Write},
     crypto::{Locator, Sealed, StoreKey},
@@ -165,6 +165,30 @@ async fn a_batch_on_what_hangs_ends_at_its_first_part() {
     assert!(start.elapsed() < Duration::from_secs(1), "one limit, not one for each of 16 parts");
     drop(resume);
     thread.join().unwrap();
+}
+
+/// What a sweep saw is old news by the time that it removes.
+#[tokio::test]
+async fn what_was_written_since_the_look_stays() {
+    let (_dir, backend) = backend();
+    let store = &backend.files.store;
+    let age = |number: u8| {
+        let dir = store.root.leaf(Place::of(&key(number)).leaf).unwrap().unwrap();
+        let found = dir.find(&Place::of(&key(number)).name).unwrap().unwrap();
+        found.written
+    };
+    for number in [1, 2] {
+        backend.set(&key(number), entry(1, 200), None).await.unwrap();
+    }
+    let seen = [1, 2].map(|number| Candidate::new(age(number), Place::of(&key(number))));
+    let before = age(1);
+    while age(1) == before {
+        backend.set(&key(1), entry(2, 200), None).await.unwrap(); // a file's time may be that of a coarse clock
+    }
+    assert_eq!(seen.map(|it| it.remove(store).unwrap()), [false, true]);
+    assert!(backend.exists(&key(1)).await.unwrap());
+    assert!(!backend.exists(&key(2)).await.unwrap());
+    assert_eq!(store.ledger.total(), 4_096);
 }
 
 #[test]
