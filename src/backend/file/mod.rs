@@ -38,7 +38,7 @@ use crate::{
 
 /// The name in errors and metrics.
 const NAME: &str = "file";
-/// Names, and files of a sweep that is asked for, in one part of a batch.
+/// Names in one part of a batch.
 const PART: usize = 64;
 /// Bytes of entries in one part of a batch, not counting the last one.
 const PART_BYTES: usize = 4 << 20;
@@ -170,7 +170,8 @@ impl FileBackend {
     pub async fn sweep(&self) -> Result<Swept, BackendError> {
         let number = self.call(|files, _| Ok(files.sweeper.begin(&files.store))).await?;
         loop {
-            let step = move |files: &Files, _: &Waits| files.sweeper.advance(&files.store, number, 16 * PART);
+            let step =
+                move |files: &Files, _: &Waits| files.sweeper.advance(&files.store, number, 2 * sweep::STEP);
             if let Some(swept) = self.call(step).await? {
                 return Ok(swept);
             }

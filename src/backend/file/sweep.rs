@@ -100,7 +100,8 @@ impl Sweeper {
     /// Whether there is something to do now that nobody does. Never waits.
     pub(super) fn is_due(&self, store: &Store) -> bool {
         let Ok(state) = self.state.try_lock() else { return false };
-        self.is_over(store) || state.pass.is_some() || self.owes_a_pass(&state, store)
+        let can_remove = self.is_over(store) && state.can_remove();
+        can_remove || state.pass.is_some() || self.owes_a_pass(&state, store)
     }
 
     /// One step after a write; further ones while there is too much, at most until every file was looked at once.
