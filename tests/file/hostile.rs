@@ -28,6 +28,7 @@ async fn with_leaf() -> (Place, blindcache::FileBackend, PathBuf) {
     let place = Place::new();
     let backend = place.backend();
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
+    backend.sweep().await.unwrap(); // so that none is due while the tests put their files there
     let file = place.file(&key(1));
     fs::remove_file(&file).unwrap();
     (place, backend, file)
