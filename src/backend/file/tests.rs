@@ -191,6 +191,25 @@ async fn what_was_written_since_the_look_stays() {
     assert_eq!(store.ledger.total(), 4_096);
 }
 
+#[tokio::test]
+async fn the_total_follows_every_change() {
+    let (_dir, backend) = backend();
+    backend.set(&key(1), entry(1, 200), None).await.unwrap();
+    backend.sweep().await.unwrap(); // no other is due in this test
+    let total = || backend.files.store.ledger.total();
+    assert_eq!(total(), 4_096);
+    for _ in 0..3 {
+        backend.set(&key(1), entry(1, 10_000), None).await.unwrap();
+        backend.set(&key(2), entry(1, 200), Some(Duration::from_millis(1))).await.unwrap();
+        assert_eq!(total(), 4 * 4_096);
+        backend.delete(&key(1)).await.unwrap();
+        assert_eq!(total(), 4_096);
+    }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(backend.sweep().await.unwrap().removed, 1);
+    assert_eq!(total(), 0);
+}
+
 #[test]
 fn a_batch_is_cut_by_count_and_by_bytes() {
     let cut = |count: usize, size: usize| {
