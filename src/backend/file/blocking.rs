@@ -97,7 +97,7 @@ mod tests {
         }
         let ran = Arc::new(AtomicBool::new(false));
         let flag = ran.clone();
-        let waited = blocking.run(move |_| Ok(flag.store(true, SeqCst))).await;
+        let waited = blocking.run(move |_| Ok(flag.swap(true, SeqCst))).await;
         assert_eq!(waited.unwrap_err().kind(), BackendErrorKind::Timeout);
         drop(resume);
         while blocking.places.available_permits() < CALLS {
