@@ -12,6 +12,8 @@ mod tenant;
 #[cfg(test)]
 mod vectors;
 mod wipe;
+#[cfg(test)]
+mod wycheproof;
 
 #[cfg(all(feature = "testing", feature = "aws-lc-rs"))]
 pub(crate) use aead::AwsLc;
