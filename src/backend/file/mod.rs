@@ -63,7 +63,7 @@ const PART_BYTES: usize = 4 << 20;
 /// # What is kept
 ///
 /// All files together stay at [1 GiB](Self::BYTES) or [what is set](FileBuilder::max_bytes), each counted as a multiple
-/// of 4 KiB; directories are not counted, 4 MiB at most. What was written first goes first, expired or not, read since
+/// of 4 KiB; the directories, some 4 MiB, are not counted. What was written first goes first, expired or not, read since
 /// or not. An entry is at most [128 MiB](Self::ENTRY), or what is set; a larger one is
 /// [`TooLarge`](crate::BackendErrorKind::TooLarge), and what it was to replace is removed.
 ///
