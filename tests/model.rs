@@ -92,3 +92,29 @@ fn planted_bugs_are_found() {
         assert!(found.starts_with("value "), "{plant:?}: {found}");
     }
 }
+
+/// Histories that broke the property once.
+#[test]
+fn what_was_found_once_does_not_come_back() {
+    use Step::{Clear, Compute, ComputeAll, Get, Invalidate, Pass, Refresh, Set};
+    use liar::Lie::{Delay, Fail, Honest, Swap};
+    // A marker that does not open was replaced by one ahead of the clock, and what was stored next was further ahead still.
+    let steps = [
+        Get((0, 0, 0)),
+        Compute((0, 0, 0), true, true),
+        Set((0, 1, 0), false),
+        Clear(0, 1),
+        ComputeAll(1, 0),
+        Refresh((0, 0, 0), false),
+        Invalidate(0, 1),
+        Pass(1_000),
+        Refresh((0, 0, 0), true),
+        Clear(1, 0),
+        Refresh((1, 0, 0), false),
+    ];
+    let mut lies = [Honest; 20];
+    (lies[6], lies[13], lies[16]) = (Fail, Swap(0), Delay);
+    if let Err(found) = play(&steps, &lies, 0, Plant::Nothing) {
+        panic!("{found}");
+    }
+}

@@ -9,7 +9,7 @@ use super::{
     engine::{Spot, is_well},
     flight::SlotKey,
     l1::{Content, Kept, L1},
-    tags::Verdict,
+    tags::{Trust, Verdict},
     value::{Label, Stored},
 };
 use crate::{
@@ -20,13 +20,30 @@ use crate::{
     metrics::{Call, Operation, Outcome},
 };
 
+/// What memory holds under a key, alive.
+pub(super) struct Local<T> {
+    pub(super) stored: Arc<Stored<T>>,
+    /// Whether it is believed without asking the store: other processes' writes show after the tier's ttl.
+    recent: bool,
+    /// How it answers a call, if it does.
+    answers: Option<Outcome>,
+}
+
+impl<T> Local<T> {
+    fn is_fresh(&self) -> bool {
+        self.answers == Some(Outcome::L1Hit)
+    }
+}
+
 impl Cache {
-    /// What memory holds, alive, and since when.
-    fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<(Arc<Stored<T>>, u64)> {
+    fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
-        if !kept.label.is_alive(self.now()) {
-            return None;
-        }
+        let now = self.now();
+        let answers = match &kept.label {
+            label if !label.is_alive(now) => return None,
+            label if label.is_fresh(now) => Some(Outcome::L1Hit),
+            _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
+        };
         let stored = match &kept.content {
             Content::Value(value) => Arc::downcast(value.clone()).ok()?,
             Content::Sealed(entry) => {
@@ -35,43 +52,52 @@ impl Cache {
                 Arc::new(Stored { value: loaded.decode().ok()?, label: kept.label.clone() })
             }
         };
-        Some((stored, kept.since))
+        Some(Local { stored, recent: self.is_recent(kept.since, now), answers })
     }
 
-    /// Whether memory may be believed without asking the store: other processes' writes show after the tier's ttl.
-    fn is_recent(&self, since: u64) -> bool {
-        self.store.is_none() || self.now().abs_diff(since) < self.shared.l1_ttl
+    fn is_recent(&self, since: u64, now: u64) -> bool {
+        self.store.is_none() || now.abs_diff(since) < self.shared.l1_ttl
     }
 
-    /// A fresh value in memory whose markers are known: the fast path, without an await.
-    pub(super) fn hit<T: Value>(&self, call: &Call<'_>, key: &[u8]) -> Option<Arc<Stored<T>>> {
-        let stored = self.fresh_in_memory::<T>(key)?;
-        call.outcome(Outcome::L1Hit);
-        Some(stored)
+    /// A value in memory, fresh or stale, whose markers are known: the fast path, without an await.
+    pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
+        let local = self.in_memory_at::<T>(key)?;
+        let usable = local.recent && self.judge(&local.stored.label, trust) == Verdict::Valid;
+        usable.then_some(local)
+    }
+
+    /// What memory answers to one key of a batch; `fail_safe`: also with a stale value that stands in.
+    pub(super) fn hit<T: Value>(
+        &self,
+        call: &Call<'_>,
+        key: &[u8],
+        fail_safe: bool,
+    ) -> Option<Arc<Stored<T>>> {
+        let local = self.known_in_memory::<T>(key, Trust::Asked)?;
+        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+        call.outcome(outcome);
+        Some(local.stored)
     }
 
     /// The same where it is all that there is to the call: what it may need otherwise is not made.
-    pub(super) fn at_hand<T: Value>(&self, operation: Operation, key: &Result<CacheKey, Error>) -> Option<T> {
-        let stored = self.fresh_in_memory::<T>(key.as_ref().ok()?.as_bytes())?;
-        self.shared.counters.at_hand(operation);
-        Some(stored.value.clone())
-    }
-
-    fn fresh_in_memory<T: Value>(&self, key: &[u8]) -> Option<Arc<Stored<T>>> {
-        self.alive_in_memory::<T>(key).filter(|stored| stored.label.is_fresh(self.now()))
-    }
-
-    /// Such a value, or a stale one.
-    pub(super) fn alive_in_memory<T: Value>(&self, key: &[u8]) -> Option<Arc<Stored<T>>> {
-        let (stored, since) = self.in_memory_at::<T>(key)?;
-        let usable = self.is_recent(since) && self.judge(&stored.label) == Verdict::Valid;
-        usable.then_some(stored)
+    pub(super) fn at_hand<T: Value>(
+        &self,
+        operation: Operation,
+        key: &Result<CacheKey, Error>,
+        trust: Trust,
+        fail_safe: bool,
+    ) -> Option<T> {
+        let local = self.known_in_memory::<T>(key.as_ref().ok()?.as_bytes(), trust)?;
+        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+        self.shared.counters.at_hand(operation, outcome);
+        Some(local.stored.value.clone())
     }
 
     /// Whether the tier may answer for the store that there is an entry.
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
-        let fresh = kept.label.is_fresh(self.now());
-        fresh && self.is_recent(kept.since) && self.judge(&kept.label) == Verdict::Valid
+        let now = self.now();
+        let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
+        fresh && self.judge(&kept.label, Trust::Asked) == Verdict::Valid
     }
 
     /// What the store holds at these spots, alive and surviving its tags, in one batch, and another one for the tags
@@ -79,13 +105,14 @@ impl Cache {
     pub(super) async fn load<T: Value>(
         &self,
         spots: &[&Spot],
+        trust: Trust,
     ) -> (Vec<Option<Arc<Stored<T>>>>, Option<Error>) {
         let nothing = || spots.iter().map(|_| None).collect();
         let Some(store) = &self.store else { return (nothing(), None) };
         let since = self.now();
         let versions: Vec<u64> = spots.iter().map(|spot| spot.seat.version()).collect();
         let places: Vec<Place> = spots.iter().map(|spot| store.entry_place(&spot.key.key)).collect();
-        let entries = match self.fetch(&places).await {
+        let entries = match self.fetch(&places, trust).await {
             Ok(entries) => entries,
             Err(error) => {
                 self.trouble(&error);
@@ -111,7 +138,7 @@ impl Cache {
                 Some(Ok((Some(opened), _))) => {
                     self.shared.counters.opened(opened.key_id());
                     let label = Label { times: opened.times(), tags: opened.tags().map(Box::from).collect() };
-                    if let Verdict::Ask(tags) = self.judge(&label) {
+                    if let Verdict::Ask(tags) = self.judge(&label, trust) {
                         ask.extend(tags);
                     }
                     Some((opened, label, sealed))
@@ -180,17 +207,34 @@ impl Cache {
             L1::Values => Content::Value(stored.clone()),
             L1::Sealed => Content::Sealed(sealed),
         };
-        let kept = Kept { label: stored.label.clone(), since, content, size };
+        let stands_in_until = self.stands_in_until(key, &stored.label);
+        let kept = Kept { label: stored.label.clone(), since, stands_in_until, content, size };
         tier.put(key.clone(), kept);
         self.shared.tell_memory();
     }
 }
 
 impl Cache {
+    /// [`Spot::find`] for many keys that memory did not answer, in one round trip.
+    pub(super) async fn find_each<T: Value>(
+        &self,
+        spots: &[&Spot],
+        trust: Trust,
+    ) -> (Vec<Option<Arc<Stored<T>>>>, Option<Error>) {
+        let (found, trouble) = self.load::<T>(spots, trust).await;
+        let well = is_well(trouble.as_ref());
+        let in_memory = |spot: &Spot| {
+            let local = self.in_memory_at::<T>(&spot.key.key).filter(|local| local.recent || !well)?;
+            self.survives_what_is_known(&local.stored.label).then_some(local.stored)
+        };
+        let found = found.into_iter().zip(spots).map(|(found, spot)| found.or_else(|| in_memory(spot)));
+        (found.collect(), trouble)
+    }
+
     /// Removes from memory what is no longer believed without the store.
     fn forget_old(&self, key: &SlotKey) {
         let Some(tier) = &self.shared.tier else { return };
-        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since)) {
+        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since, self.now())) {
             tier.remove(key);
             self.shared.tell_memory();
         }
@@ -200,14 +244,12 @@ impl Cache {
 impl Spot {
     /// What there is for this key, alive: in memory, else in the store; and the trouble on the way. What memory held
     /// for too long stands in for a store that does not answer, and never for one that does.
-    pub(super) async fn find<T: Value>(&self) -> (Option<Arc<Stored<T>>>, Option<Error>) {
+    pub(super) async fn find<T: Value>(&self, trust: Trust) -> (Option<Arc<Stored<T>>>, Option<Error>) {
         let cache = &self.cache;
         let mut trouble = None;
         let local = cache.in_memory_at::<T>(&self.key.key);
-        let recent = local.as_ref().is_some_and(|(_, since)| cache.is_recent(*since));
-        let local = local.map(|(stored, _)| stored);
-        if let Some(stored) = local.as_ref().filter(|stored| recent && stored.label.is_fresh(cache.now())) {
-            if let Verdict::Ask(tags) = cache.judge(&stored.label)
+        if let Some(Local { stored, .. }) = local.as_ref().filter(|local| local.recent && local.is_fresh()) {
+            if let Verdict::Ask(tags) = cache.judge(&stored.label, trust)
                 && let Err(error) = cache.ask(tags).await
             {
                 cache.trouble(&error);
@@ -217,9 +259,7 @@ impl Spot {
                 return (Some(stored.clone()), trouble);
             }
         }
-        let (mut found, failed) = cache.load::<T>(&[self]).await;
-        let local = local.filter(|_| recent || !is_well(failed.as_ref()));
-        let local = local.filter(|stored| cache.survives_what_is_known(&stored.label));
-        (found.pop().flatten().or(local), trouble.or(failed))
+        let (mut found, failed) = cache.find_each::<T>(&[self], trust).await;
+        (found.pop().flatten(), trouble.or(failed))
     }
 }
