@@ -45,7 +45,7 @@ impl Cache {
             }
             Err(error) => error,
         };
-        tags.into_iter().for_each(|tag| self.shared.markers.learn(tag, Answer::Unknown, now));
+        self.shared.markers.not_told(tags, now);
         Err(failed)
     }
 

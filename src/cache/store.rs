@@ -225,6 +225,11 @@ impl Cache {
         let well = is_well(trouble.as_ref());
         let in_memory = |spot: &Spot| {
             let local = self.in_memory_at::<T>(&spot.key.key).filter(|local| local.recent || !well)?;
+            if let Verdict::Ask(tags) = self.judge(&local.stored.label, Trust::Asked)
+                && !well
+            {
+                self.shared.markers.not_told(tags, self.now());
+            }
             self.survives_what_is_known(&local.stored.label).then_some(local.stored)
         };
         let found = found.into_iter().zip(spots).map(|(found, spot)| found.or_else(|| in_memory(spot)));

@@ -61,8 +61,6 @@ pub(super) enum Answer {
     Marked(u64),
     /// Something that does not open: whatever carries the tag is invalid.
     Broken,
-    /// Nothing: the store is in trouble. What is known stands.
-    Unknown,
 }
 
 /// Whether an entry survives its tags.
@@ -130,17 +128,25 @@ impl Markers {
     /// Takes in what the store answered to a question of this moment.
     pub(super) fn learn(&self, tag: Tag, answer: Answer, now: u64) {
         let mut memory = self.memory();
-        let before = memory.markers.get(&tag).copied();
-        let (until, answered) = before.map_or((None, None), |known| (known.invalid_until, known.answered_at));
-        let (invalid_until, answered_at) = match answer {
-            Answer::Unknown => (until, answered),
-            Answer::Absent => (until, Some(now)),
-            Answer::Marked(at) => (until.max(Some(at)), Some(now)),
+        let until = memory.markers.get(&tag).and_then(|known| known.invalid_until);
+        let invalid_until = match answer {
+            Answer::Absent => until,
+            Answer::Marked(at) => until.max(Some(at)),
             // No later: an invalidation ahead of the clock would put what is stored next ahead of it too, where the
             // next invalidation of another process does not reach it.
-            Answer::Broken => (until.max(Some(now.max(memory.latest))), Some(now)),
+            Answer::Broken => until.max(Some(now.max(memory.latest))),
         };
-        memory.put(tag, Known { invalid_until, asked_at: now, answered_at });
+        memory.put(tag, Known { invalid_until, asked_at: now, answered_at: Some(now) });
+    }
+
+    /// The store did not answer. What is known stands, for those whom that is enough.
+    pub(super) fn not_told(&self, tags: Vec<Tag>, now: u64) {
+        let mut memory = self.memory();
+        for tag in tags {
+            let nothing = Known { invalid_until: None, asked_at: now, answered_at: None };
+            let known = memory.markers.get(&tag).copied().unwrap_or(nothing);
+            memory.put(tag, Known { asked_at: now, ..known });
+        }
     }
 
     /// The moment of the newest invalidation that is known for a tag.

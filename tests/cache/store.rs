@@ -37,8 +37,11 @@ struct Inner {
 #[derive(Clone, Copy, Default)]
 struct Script {
     delay: Duration,
+    transit: Duration,
     fails: bool,
     hangs: Option<&'static str>,
+    /// After so many more calls of this method, it fails.
+    fails_after: Option<(&'static str, usize)>,
 }
 
 impl Store {
@@ -47,9 +50,19 @@ impl Store {
         self.0.script.lock().unwrap().fails = true;
     }
 
+    /// Calls of this method fail from now on, after so many more.
+    pub(super) fn fail_at(&self, method: &'static str, after: usize) {
+        self.0.script.lock().unwrap().fails_after = Some((method, after));
+    }
+
     /// Every call takes so long from now on.
     pub(super) fn delay(&self, delay: Duration) {
         self.0.script.lock().unwrap().delay = delay;
+    }
+
+    /// Writes and deletes take so long from now on, and take place even if nobody waits for them any more.
+    pub(super) fn transit(&self, time: Duration) {
+        self.0.script.lock().unwrap().transit = time;
     }
 
     /// Calls of this method never end from now on.
@@ -86,7 +99,18 @@ impl Store {
 
     async fn step(&self, method: &'static str) -> Result<(), BackendError> {
         self.0.calls.lock().unwrap().push(method);
-        let Script { delay, fails, hangs } = *self.0.script.lock().unwrap();
+        let (delay, hangs, fails) = {
+            let mut script = self.0.script.lock().unwrap();
+            let fails = match &mut script.fails_after {
+                Some((failing, 0)) => *failing == method,
+                Some((failing, left)) if *failing == method => {
+                    *left -= 1;
+                    false
+                }
+                _ => false,
+            };
+            (script.delay, script.hangs, fails || script.fails)
+        };
         if hangs == Some(method) {
             pending::<()>().await;
         }
@@ -94,6 +118,19 @@ impl Store {
             tokio::time::sleep(delay).await;
         }
         if fails { Err(BackendError::new("test", BackendErrorKind::Timeout)) } else { Ok(()) }
+    }
+
+    /// What was sent arrives, whatever becomes of who sent it.
+    async fn arrive<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> T {
+        let transit = self.0.script.lock().unwrap().transit;
+        if transit.is_zero() {
+            return what.await;
+        }
+        let arriving = async move {
+            tokio::time::sleep(transit).await;
+            what.await
+        };
+        tokio::spawn(arriving).await.unwrap()
     }
 
     fn shown(&self, name: &StoreKey, entry: Option<Bytes>) -> Option<Bytes> {
@@ -112,13 +149,21 @@ impl Backend for Store {
     }
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
         self.step("set").await?;
-        self.unplant(key);
-        self.0.memory.set(key, entry, ttl).await
+        let (store, key) = (self.clone(), key.clone());
+        self.arrive(async move {
+            store.unplant(&key);
+            store.0.memory.set(&key, entry, ttl).await
+        })
+        .await
     }
     async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
         self.step("delete").await?;
-        self.unplant(key);
-        self.0.memory.delete(key).await
+        let (store, key) = (self.clone(), key.clone());
+        self.arrive(async move {
+            store.unplant(&key);
+            store.0.memory.delete(&key).await
+        })
+        .await
     }
     async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
         self.step("exists").await?;
@@ -131,13 +176,21 @@ impl Backend for Store {
     }
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
         self.step("set_many").await?;
-        writes.iter().for_each(|(key, ..)| self.unplant(key));
-        self.0.memory.set_many(writes).await
+        let store = self.clone();
+        self.arrive(async move {
+            writes.iter().for_each(|(key, ..)| store.unplant(key));
+            store.0.memory.set_many(writes).await
+        })
+        .await
     }
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
         self.step("delete_many").await?;
-        keys.iter().for_each(|key| self.unplant(key));
-        self.0.memory.delete_many(keys).await
+        let (store, keys) = (self.clone(), keys.to_vec());
+        self.arrive(async move {
+            keys.iter().for_each(|key| store.unplant(key));
+            store.0.memory.delete_many(&keys).await
+        })
+        .await
     }
     fn name(&self) -> &'static str {
         "test"
