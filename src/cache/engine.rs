@@ -99,11 +99,11 @@ impl Spot {
     }
 
     /// Looks once more, then computes.
-    async fn lead<T: Value, E, M: Mode>(
+    async fn lead<T: Value, E, M: Mode, F: Source<T, E>>(
         self,
         leader: Leader,
         terms: Terms<'_, M>,
-        f: impl Source<T, E>,
+        f: F,
     ) -> Result<T, M::Error<E>> {
         let Terms { call, settings, mode } = terms;
         let (found, trouble) = self.find::<T>(M::TRUST).await;
@@ -122,9 +122,9 @@ impl Spot {
         }
         let created_at = self.cache.creation_time(settings);
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
-        match mode.within(in_time(settings.policy.soft_timeout, stand_in, f())).await? {
+        match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
             Ok(Ok(value)) => self.finish(leader, terms, value, created_at, well).await,
-            Ok(Err(error)) => match stand_in() {
+            Ok(Err(error)) => match stand_in().filter(|_| F::failed(&error)) {
                 Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
                 None => Err(mode.compute(error)),
             },

@@ -58,7 +58,7 @@ impl Cache {
         let (found, trouble) = spot.find::<T>(Lenient::TRUST).await;
         let Some(stored) = found else {
             let created_at = self.creation_time(&settings);
-            let value = f().await?;
+            let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
             return spot.finish(leader, terms, value, created_at, is_well(trouble.as_ref())).await;
         };
@@ -91,7 +91,7 @@ impl Cache {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
                 let created_at = self.creation_time(&settings);
-                let value = f().await?;
+                let value = f.start().await?;
                 let terms = Terms { call, settings: &settings, mode: Lenient };
                 spot.finish(leader, terms, value, created_at, true).await
             }
@@ -126,7 +126,7 @@ impl Spot {
             let call = cache.call(Operation::BackgroundRefresh);
             let body = async {
                 call.beyond(|| Some(cache.store.as_ref()?.entry_place(&self.key.key).name));
-                let Ok(Ok(value)) = timeout(left, f()).await else {
+                let Ok(Ok(value)) = timeout(left, f.start()).await else {
                     metrics::background_failed();
                     let stand_in = || cache.let_stand_in(&self.key, &until_then.label, &settings.policy);
                     leader.publish(hand(&until_then, Why::Refreshing), stand_in);
