@@ -22,7 +22,7 @@ use history::{Call, Plant, Step, play};
 const CASES: u32 = 800;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let who = || (0..2_usize, 0..2_usize, 0..3_u8);
+    let who = || (0..2_usize, 0..3_usize, 0..3_u8);
     let call = prop_oneof![Just(Call::Set), Just(Call::Delete), Just(Call::Compute)];
     let step = prop_oneof![
         4 => (who(), any::<bool>()).prop_map(|(who, tagged)| Step::Set(who, tagged)),
@@ -30,13 +30,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => who().prop_map(Step::Delete),
         4 => (who(), any::<bool>(), any::<bool>()).prop_map(|(who, tagged, ok)| Step::Compute(who, tagged, ok)),
         3 => (who(), any::<bool>()).prop_map(|(who, ok)| Step::Refresh(who, ok)),
-        2 => (0..2_usize, 0..2_usize).prop_map(|(process, tenant)| Step::ReadAll(process, tenant)),
+        2 => (0..2_usize, 0..3_usize).prop_map(|(process, tenant)| Step::ReadAll(process, tenant)),
         2 => (who(), any::<bool>()).prop_map(|(who, ok)| Step::Strict(who, ok)),
-        3 => (0..2_usize, 0..2_usize, any::<bool>())
+        3 => (0..2_usize, 0..3_usize, any::<bool>())
             .prop_map(|(process, tenant, ok)| Step::ComputeAll(process, tenant, ok)),
         3 => (who(), call).prop_map(|(who, call)| Step::GiveUp(who, call)),
-        2 => (0..2_usize, 0..2_usize).prop_map(|(process, tenant)| Step::Invalidate(process, tenant)),
-        1 => (0..2_usize, 0..2_usize).prop_map(|(process, tenant)| Step::Clear(process, tenant)),
+        2 => (0..2_usize, 0..3_usize).prop_map(|(process, tenant)| Step::Invalidate(process, tenant)),
+        1 => (0..2_usize, 0..3_usize).prop_map(|(process, tenant)| Step::Clear(process, tenant)),
         5 => prop_oneof![Just(0), Just(1), Just(499), Just(1_000), 0..6_000_u64].prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 1..60)

@@ -95,7 +95,8 @@ impl Builder {
         self
     }
 
-    /// How long a function may take while there is a stale value to return instead.
+    /// How long a function may take while there is a stale value to return instead; of another call's function, while
+    /// there is one in memory.
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.policy.soft_timeout = Some(limit);
         self

@@ -69,14 +69,20 @@ impl Cache {
         let spot = self.spot(call, &key);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = spot.turn(|published| self.usable::<T>(published, stale, M::TRUST));
-        match mode.within(turn).await? {
-            Turn::Value(stored) => {
+        // Waiting for another's function is bounded as that of its own.
+        let stand_in = || self.known_in_memory::<T>(key.as_bytes(), M::TRUST).filter(|_| M::FAIL_SAFE);
+        match mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await? {
+            Ok(Turn::Value(stored)) => {
                 call.outcome(Outcome::Waited);
                 Ok(stored.value.clone())
             }
-            Turn::Lead(leader) => {
+            Ok(Turn::Lead(leader)) => {
                 let terms = Terms { call, settings: &settings, mode };
                 spot.lead(leader, terms, f).await
+            }
+            Err(local) => {
+                call.outcome(Outcome::Stale);
+                Ok(local.stored.value.clone())
             }
         }
     }

@@ -21,12 +21,10 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let kept = tier.get(&key.scope, &key.key).filter(|kept| kept.label.times == label.times);
         let Some(kept) = kept else { return };
-        let now = self.now();
         let pause = u64::try_from(policy.fail_safe_pause.min(policy.ttl).as_millis()).unwrap_or(u64::MAX);
-        let Kept { label, content, size, since: _, stands_in_until: _ } = &*kept;
-        let (label, content, size) = (label.clone(), content.clone(), *size);
-        // The store has just been asked, or did not answer: memory is believed as if the value had come from there.
-        let stands_in_until = now.saturating_add(pause);
-        tier.put(key.clone(), Kept { label, since: now, stands_in_until, content, size });
+        let stands_in_until = self.now().saturating_add(pause);
+        let Kept { label, since, stands_in_until: _, content, size } = &*kept;
+        let (label, content) = (label.clone(), content.clone());
+        tier.put(key.clone(), Kept { label, since: *since, stands_in_until, content, size: *size });
     }
 }

@@ -142,6 +142,21 @@ async fn another_process_s_newer_value_shows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_process_s_delete_shows_after_the_l1_ttl() {
+    let world = World::new();
+    let cache = stale(&world, 0).await;
+    let runs = Cell::new(0);
+    assert_eq!(cache.get_or_compute("k", failing(&runs)).await, Ok(1));
+    world.cache().delete("k").await.unwrap();
+    for _ in 0..29 {
+        let _ = cache.get_or_compute("k", failing(&runs)).await;
+        world.pass(secs(1)).await;
+    }
+    world.pass(secs(1)).await;
+    assert_eq!(cache.get_or_compute("k", failing(&runs)).await, Err("no"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn store_that_is_down_is_not_asked_by_every_call() {
     let world = World::new();
     let cache = stale(&world, 0).await;

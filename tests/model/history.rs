@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::liar::{Liar, Lie};
 
-/// A process, a tenant, a key.
+/// A process, a tenant (the third is the first in another namespace), a key.
 type Who = (usize, usize, u8);
 
 #[derive(Debug, Clone)]
@@ -155,15 +155,19 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
     let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
     let liar = Liar::new(lies);
     let tenant = |name| keys.tenant(if plant == Plant::OneTenant { "acme" } else { name }).unwrap();
-    let process = || {
-        let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
+    let over = |store: EncryptedBackend<Liar>| {
         let longer = if plant == Plant::LongerLife { 1_000 } else { 0 };
-        let builder = Cache::builder(acme).ttl(Duration::from_millis(TTL + longer));
+        let builder = Cache::builder(store).ttl(Duration::from_millis(TTL + longer));
         let builder =
             builder.stale(Duration::from_millis(STALE)).fail_safe_pause(Duration::from_millis(PAUSE));
-        let cache = builder.l1(memory).l1_ttl(Duration::from_millis(2_500)).build().unwrap();
+        builder.l1(memory).l1_ttl(Duration::from_millis(2_500)).build().unwrap()
+    };
+    let process = || {
+        let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
+        let elsewhere = over(acme.clone().namespace("elsewhere").unwrap());
+        let cache = over(acme);
         let globex = cache.for_tenant(tenant("globex"));
-        [cache, globex]
+        [cache, globex, elsewhere]
     };
     let processes = [process(), process()];
     let behind = process();
@@ -333,8 +337,9 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
         }
         // What was given up over a slow store is at it for some time.
         if !slow {
-            processes[0][0].clone().settled().await;
-            processes[1][0].clone().settled().await;
+            for cache in processes.iter().flatten() {
+                cache.clone().settled().await;
+            }
             nothing_in_flight(&processes)?;
         }
     }
@@ -342,8 +347,8 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
     nothing_in_flight(&processes)
 }
 
-fn nothing_in_flight(processes: &[[Cache; 2]]) -> Result<(), String> {
-    match processes.iter().map(|tenants| tenants[0].stats().in_flight).sum() {
+fn nothing_in_flight(processes: &[[Cache; 3]]) -> Result<(), String> {
+    match processes.iter().flatten().map(|cache| cache.stats().in_flight).sum() {
         0 => Ok(()),
         in_flight => Err(format!("{in_flight} keys are still in flight")),
     }

@@ -126,7 +126,10 @@ async fn a_refresh_in_the_background_is_a_request_of_its_own() {
         let _ = cache.get_or_refresh("k", fails).await;
         settle().await;
     };
-    assert_eq!(moves!(cache: failing()), [("get_or_refresh", "stale", 1), ("background_refresh", "error", 1)]);
+    assert_eq!(
+        moves!(cache: failing()),
+        [("get_or_refresh", "stale", 1), ("background_refresh", "error", 1)]
+    );
     assert_eq!(moves!(cache: failing()), [("get_or_refresh", "stale", 1)], "not tried again at once");
     world.pass(secs(10)).await;
     let well = async {
