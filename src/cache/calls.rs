@@ -8,7 +8,7 @@ use crate::{error::Error, key::Key, metrics::Operation};
 impl Cache {
     /// The value under this key, if there is a fresh one.
     ///
-    /// What cannot be read is counted and is a miss; [`entry(key).strict()`](Entry::strict) makes it an error.
+    /// What cannot be read is counted and is a miss; [`entry(key).strict()`](super::Entry::strict) makes it an error.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -28,6 +28,9 @@ impl Cache {
     }
 
     /// Stores a value with the cache's ttl, in memory and in the store; it is newer than whatever is being computed.
+    ///
+    /// Writes to a key take place in the order of their calls. A future that is dropped once its request has begun leaves
+    /// that to the background, so that it does not arrive after a later one.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -72,7 +75,7 @@ impl Cache {
     }
 
     /// Whether memory holds a value under this key, or the store says that it does: see
-    /// [`EncryptedBackend::exists`].
+    /// [`EncryptedBackend::exists`](crate::EncryptedBackend::exists).
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -97,11 +100,13 @@ impl Cache {
     /// The value under this key: from memory, from the store, or from `f`, whose value is then kept.
     ///
     /// For one key `f` runs once at a time in a process, however many ask; the others wait and get its value. Where `f`
-    /// fails, or exceeds the [`soft_timeout`](Builder::soft_timeout), a value within its [`stale`](Builder::stale) time
-    /// stands in; else its error is returned as it is, nothing is kept, and the next who waits runs its own `f`.
+    /// fails, or exceeds the [`soft_timeout`](super::Builder::soft_timeout), a value within its
+    /// [`stale`](super::Builder::stale) time stands in, and goes on to for the
+    /// [`fail_safe_pause`](super::Builder::fail_safe_pause); else its error is returned as it is, nothing is kept, and
+    /// the next who waits runs its own `f`. An `f` that asks for its own key waits for itself.
     ///
     /// Trouble with the store, an unreadable entry, a refused key or ttl is counted, and the value computed all the
-    /// same: [`entry(key).strict()`](Entry::strict) makes it an error.
+    /// same: [`entry(key).strict()`](super::Entry::strict) makes it an error.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -129,7 +134,7 @@ impl Cache {
     }
 
     /// The value under this key at once, even a stale one, which `f` then refreshes in the background; only where there
-    /// is none, `f` runs in this call. With [`refresh_ahead`](Builder::refresh_ahead) the refresh begins before the ttl
+    /// is none, `f` runs in this call. With [`refresh_ahead`](super::Builder::refresh_ahead) the refresh begins before the ttl
     /// is over.
     ///
     /// ```
@@ -182,7 +187,7 @@ impl Cache {
     }
 
     /// Makes every value that was stored with this tag, in this namespace, a miss: in this process at once, in others
-    /// within their [`marker_ttl`](Builder::marker_ttl).
+    /// within their [`marker_ttl`](super::Builder::marker_ttl).
     ///
     /// ```
     /// # use blindcache::Cache;

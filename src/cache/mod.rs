@@ -119,6 +119,20 @@ impl Cache {
     }
 
     /// The same cache for another tenant: it shares memory, connections and settings, and no entry.
+    ///
+    /// ```
+    /// # use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, MemoryBackend};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = Keyring::new(MasterKey::generate()?)?;
+    /// # let acme = EncryptedBackend::new(MemoryBackend::new(), keys.tenant("acme")?);
+    /// # let cache = Cache::builder(acme).build()?;
+    /// cache.set("greeting", 1).await?;
+    /// let globex = cache.for_tenant(keys.tenant("globex")?);
+    /// assert_eq!(globex.get::<i32>("greeting").await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn for_tenant(&self, keys: TenantKeys) -> Self {
         let (store, scope) = match &self.store {
