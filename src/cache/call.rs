@@ -6,7 +6,7 @@ use super::{
     Cache, Value,
     mode::{Closed, Lenient, Mode},
     policy::Policy,
-    source::{Sorting, Source},
+    source::Source,
     tags::Trust,
     value::{Label, Tags},
 };
@@ -160,13 +160,14 @@ impl<'a> Entry<'a> {
 
     /// [`get_or_compute`](Self::get_or_compute) of a function whose error `None` is a value that is not to be kept: no
     /// stale value stands in for it, and the next who waits runs its own function.
+    #[cfg(feature = "macros")]
     pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, Option<E>>
     where
         T: Value,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, Option<E>>>,
     {
-        self.compute(Lenient, Sorting(f)).await
+        self.compute(Lenient, super::source::Sorting(f)).await
     }
 
     async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {

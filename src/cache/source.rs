@@ -33,8 +33,10 @@ impl<T, E, F: FnOnce() -> Fut, Fut: Future<Output = Result<T, E>>> Source<T, E> 
 }
 
 /// A function that fails with `Some`; its `None` is a value that is not to be kept, and nothing stands in for it.
+#[cfg(feature = "macros")]
 pub(super) struct Sorting<F>(pub(super) F);
 
+#[cfg(feature = "macros")]
 impl<T, E, F: FnOnce() -> Fut, Fut: Future<Output = Result<T, Option<E>>>> Source<T, Option<E>>
     for Sorting<F>
 {
