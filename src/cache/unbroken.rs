@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Cache;
 
-/// How long work goes on for which nobody waits, over a backend that has no shorter limit of its own.
+/// How long work may go on for which no caller waits, over a backend that has no shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(30);
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -39,7 +39,7 @@ impl Cache {
     pub(super) async fn behind<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) {
         match Handle::try_current() {
             Ok(runtime) if !self.shared.tasks.is_closed() => {
-                drop(self.shared.tasks.spawn_on(async move { drop(work.await) }, &runtime));
+                drop(self.shared.tasks.spawn_on(async { drop(timeout(LIMIT, work).await) }, &runtime));
             }
             Ok(_) | Err(_) => drop(self.unbroken(work).await),
         }
