@@ -13,6 +13,7 @@ mod given_up;
 mod invalidate;
 mod memory;
 mod pause;
+mod races;
 mod refresh;
 mod store;
 mod strict;

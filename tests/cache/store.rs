@@ -38,6 +38,7 @@ struct Inner {
 struct Script {
     delay: Duration,
     transit: Duration,
+    reads_late: Duration,
     fails: bool,
     hangs: Option<&'static str>,
     /// After so many more calls of this method, it fails.
@@ -63,6 +64,11 @@ impl Store {
     /// Writes and deletes take so long from now on, and take place even if nobody waits for them any more.
     pub(super) fn transit(&self, time: Duration) {
         self.0.script.lock().unwrap().transit = time;
+    }
+
+    /// What a read gives is so old from now on when it comes.
+    pub(super) fn read_late(&self, time: Duration) {
+        self.0.script.lock().unwrap().reads_late = time;
     }
 
     /// Calls of this method never end from now on.
@@ -133,6 +139,13 @@ impl Store {
         tokio::spawn(arriving).await.unwrap()
     }
 
+    async fn come_late(&self) {
+        let late = self.0.script.lock().unwrap().reads_late;
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
+    }
+
     fn shown(&self, name: &StoreKey, entry: Option<Bytes>) -> Option<Bytes> {
         self.0.planted.lock().unwrap().get(name).cloned().unwrap_or(entry)
     }
@@ -145,7 +158,9 @@ impl Store {
 impl Backend for Store {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         self.step("get").await?;
-        Ok(self.shown(key, self.0.memory.get(key).await?))
+        let entry = self.0.memory.get(key).await?;
+        self.come_late().await;
+        Ok(self.shown(key, entry))
     }
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
         self.step("set").await?;
@@ -172,6 +187,7 @@ impl Backend for Store {
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
         self.step("get_many").await?;
         let entries = self.0.memory.get_many(keys).await?;
+        self.come_late().await;
         Ok(keys.iter().zip(entries).map(|(key, entry)| self.shown(key, entry)).collect())
     }
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
