@@ -15,13 +15,14 @@ mod l1;
 #[cfg(not(feature = "l1"))]
 #[path = "l1_absent.rs"]
 mod l1;
+mod load;
 mod members;
+mod memory;
 mod mode;
 mod policy;
 mod refresh;
 mod source;
 mod stand_in;
-mod store;
 mod tags;
 mod tell;
 mod unbroken;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Cache, Shared, Value, call::Settings, engine::is_well, flight::SlotKey, tags::Trust, value::Stored,
-};
+use super::{Cache, Shared, Value, call::Settings, engine::is_well, tags::Trust, value::Stored};
 use crate::{
     backend::Backend,
     error::{Error, KeyError},
@@ -87,14 +85,6 @@ impl Cache {
         let in_store = self.unbroken(work).await?;
         call.found(in_memory || in_store);
         Ok(in_memory || in_store)
-    }
-
-    /// Removes the value from memory; tells whether there was one that could have been used.
-    pub(super) fn forget(&self, key: &SlotKey) -> bool {
-        let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
-        self.shared.tell_memory();
-        removed
-            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
     }
 
     pub(super) async fn holds(
