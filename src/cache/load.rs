@@ -27,7 +27,7 @@ struct Candidate {
     sealed: Bytes,
 }
 
-/// A value or none for each spot, and the first trouble on the way.
+/// A value or none for each spot, and the trouble on the way.
 type Found<T> = (Vec<Option<Arc<Stored<T>>>>, Option<Error>);
 
 impl Cache {
@@ -49,7 +49,10 @@ impl Cache {
         let mut trouble = None;
         let mut note = |error: Error, at: Option<&Place>| {
             self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
-            trouble.get_or_insert(error);
+            // That the store fails tells more than an entry that cannot be read.
+            if is_well(trouble.as_ref()) {
+                trouble = Some(error);
+            }
         };
         let open = |(place, entry): (_, Option<Bytes>)| match self.open(store, place, entry?) {
             Ok(candidate) => candidate,
