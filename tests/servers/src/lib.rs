@@ -3,6 +3,7 @@
 mod certs;
 mod fake;
 mod flood;
+mod memcached;
 pub mod process;
 mod proxy;
 mod server;
@@ -20,6 +21,7 @@ pub use self::{
     certs::Certs,
     fake::Fake,
     flood::Flood,
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Remote, Store},
