@@ -1,7 +1,8 @@
 //! The settings of a [`MemcachedBackend`].
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
+use rustls::{ClientConfig, client::Resumption};
 use zeroize::Zeroizing;
 
 use super::{MemcachedBackend, address::Address, cluster::Cluster, error::Failure, server::Limits};
@@ -104,12 +105,19 @@ impl MemcachedBuilder {
         if max_connections == 0 || max_connections > MOST {
             return Err(Failure::setting("no connections, or more than 1,024").into());
         }
-        let addresses = Address::parse(&self.url, || self.tls.config().map_err(Failure::setting))?;
+        let addresses = Address::parse(&self.url, || tls_config(&self.tls))?;
         if self.tls.is_set() && !addresses.iter().all(Address::is_tls) {
             return Err(Failure::setting("certificates for what is not a memcache+tls:// URL").into());
         }
         Ok(MemcachedBackend::of(Cluster::new(addresses, self.limits)))
     }
+}
+
+/// Without resumption: memcached, where it asks for a client's certificate, ends each connection that resumes a session.
+fn tls_config(tls: &Tls) -> Result<Arc<ClientConfig>, Failure> {
+    let mut config = ClientConfig::clone(&*tls.config().map_err(Failure::setting)?);
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 impl fmt::Debug for MemcachedBuilder {

@@ -84,10 +84,10 @@ const NAME: &str = "memcached";
 ///
 /// # Expiry
 ///
-/// Memcached counts whole seconds: an entry stays for its ttl, and up to 2 s more. It says nothing of ttls under
-/// [1 s](Self::MIN_TTL), and the latest time that it knows is in January 2038: longer ttls are cut, from then on to 30
-/// days. Above 30 days, the time of expiry is sent by this machine's clock. The expiry within the seal decides in any
-/// case.
+/// Memcached counts whole seconds, and looks at its clock once in a second: an entry stays for its ttl, and up to 4 s
+/// more. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is in January 2038: longer
+/// ttls are cut, near that time and after it to 30 days. The expiry of more than 30 days is a time by this machine's clock.
+/// The expiry within the seal decides in any case.
 ///
 /// # Example
 ///

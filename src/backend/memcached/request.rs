@@ -22,6 +22,8 @@ const FRAME: usize = 48;
 
 /// Longest time in seconds that the server takes for one from now on: 30 days. Above, it is a time since 1970.
 const RELATIVE: u64 = 30 * 24 * 3_600;
+/// What the server's clock may be ahead in seconds when an entry expires.
+const MARGIN: u64 = 2;
 /// The latest time in seconds since 1970, January 2038: the server reads 32 bits, and lets an entry with a later one
 /// expire at once.
 const LATEST: u64 = i32::MAX as u64;
@@ -132,10 +134,11 @@ impl Request {
 
 /// When the server is to drop an entry: 0 for never, seconds from now, or seconds since 1970.
 ///
-/// The server counts whole seconds, one of which is under way: one more, so that no entry goes early.
+/// Two seconds more, so that no entry goes early: the server counts whole seconds, one of which is under way, and looks at
+/// its clock only once in a second.
 fn expiry(ttl: Option<Duration>, now_ms: u64) -> u64 {
     let Some(ttl) = ttl else { return 0 };
-    let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0)).saturating_add(1);
+    let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0)).saturating_add(MARGIN);
     if seconds <= RELATIVE {
         return seconds;
     }
@@ -158,18 +161,18 @@ mod tests {
     #[test]
     fn ttl_is_rounded_up_to_seconds_and_never_ends_early() {
         assert_eq!(expiry(None, NOW * 1_000), 0);
-        assert_eq!(seconds(Duration::ZERO), 1);
-        assert_eq!(seconds(Duration::from_nanos(1)), 2);
-        assert_eq!(seconds(Duration::from_millis(1_000)), 2);
-        assert_eq!(seconds(Duration::from_millis(1_001)), 3);
+        assert_eq!(seconds(Duration::ZERO), 2);
+        assert_eq!(seconds(Duration::from_nanos(1)), 3);
+        assert_eq!(seconds(Duration::from_millis(1_000)), 3);
+        assert_eq!(seconds(Duration::from_millis(1_001)), 4);
     }
 
     #[test]
     fn ttl_above_30_days_is_a_time_since_1970() {
         let month = Duration::from_secs(RELATIVE);
-        assert_eq!(seconds(month - Duration::from_secs(1)), RELATIVE);
-        assert_eq!(seconds(month), NOW + RELATIVE + 1);
-        assert_eq!(seconds(month * 2), NOW + 2 * RELATIVE + 1);
+        assert_eq!(seconds(month - Duration::from_secs(MARGIN)), RELATIVE);
+        assert_eq!(seconds(month), NOW + RELATIVE + MARGIN);
+        assert_eq!(seconds(month * 2), NOW + 2 * RELATIVE + MARGIN);
     }
 
     #[test]
