@@ -69,10 +69,14 @@ impl Connection {
             #[cfg(not(unix))]
             Way::Unix(_) => return Err(Failure::setting("this system has no unix sockets")),
         };
-        let (reader, writer) = split(stream);
-        let mut connection = Self { reader: BufReader::new(reader), writer, max_entry };
+        let mut connection = Self::over(stream, max_entry);
         connection.exchange(&Request::one(&Command::Noop)).await?;
         Ok(connection)
+    }
+
+    fn over(stream: Boxed, max_entry: usize) -> Self {
+        let (reader, writer) = split(stream);
+        Self { reader: BufReader::new(reader), writer, max_entry }
     }
 
     /// Whether nothing has come that no call asked for, be it the end.
@@ -205,4 +209,77 @@ impl Head {
 fn number<N: std::str::FromStr>(word: Option<&[u8]>) -> Option<N> {
     let word = word.filter(|word| word.iter().all(u8::is_ascii_digit))?;
     std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::crypto::StoreKey;
+
+    /// A connection whose sides hold so many bytes that the other has not read, and its other side.
+    fn connection(bytes: usize) -> (Connection, BufReader<tokio::io::DuplexStream>) {
+        let (ours, theirs) = tokio::io::duplex(bytes);
+        (Connection::over(Box::pin(ours), 1_000), BufReader::new(theirs))
+    }
+
+    fn gets(count: usize) -> Request {
+        let key = StoreKey::probe();
+        let commands: Vec<_> = (0..count).map(|_| Command::Get(&key)).collect();
+        Request::next(&mut commands.iter()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_while_commands_are_sent() {
+        let (mut connection, mut server) = connection(64);
+        let serving = tokio::spawn(async move {
+            let mut line = String::new();
+            for _ in 0..50 {
+                line.clear();
+                server.read_line(&mut line).await.unwrap();
+                let token = line.trim_end().rsplit(' ').next().unwrap();
+                // No further command is taken before the answer is.
+                let answer = format!("VA 900 {token}\r\n{}\r\n", "x".repeat(900));
+                server.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let request = gets(50);
+        let exchange = tokio::time::timeout(Duration::from_secs(30), connection.exchange(&request));
+        let replies = exchange.await.expect("both sides wait for the other").unwrap();
+        assert!(replies.iter().all(|reply| matches!(reply, Reply::Entry(entry) if entry.len() == 900)));
+        assert_eq!(replies.len(), 50);
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn answer_before_all_is_sent_is_waited_on_with() {
+        let (mut connection, mut server) = connection(64);
+        let (key, mut entry) = (StoreKey::probe(), vec![b'x'; 900]);
+        entry[..4].copy_from_slice(b"\xC1bc\x01");
+        let entry = crate::crypto::Sealed::parse(entry).unwrap();
+        let serving = tokio::spawn(async move {
+            let mut line = String::new();
+            server.read_line(&mut line).await.unwrap();
+            // As memcached may: the refusal first, and what it refuses is taken afterwards.
+            server.write_all(b"SERVER_ERROR object too large for cache\r\n").await.unwrap();
+            server.read_exact(&mut vec![0; 902]).await.unwrap();
+            server
+        });
+        let replies = connection.exchange(&Request::one(&Command::Set(&key, &entry, None))).await.unwrap();
+        assert!(matches!(replies[..], [Reply::Refused(_)]));
+        let _server = serving.await.unwrap();
+        assert!(connection.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_is_noticed() {
+        let (mut connection, mut server) = connection(64);
+        assert!(connection.is_quiet());
+        server.write_all(b"x").await.unwrap();
+        assert!(!connection.is_quiet());
+        let (mut connection, server) = self::connection(64);
+        drop(server);
+        assert!(!connection.is_quiet());
+    }
 }

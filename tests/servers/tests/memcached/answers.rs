@@ -206,18 +206,6 @@ async fn long_batches_keep_their_order() {
 }
 
 #[tokio::test]
-async fn batch_of_many_large_entries_is_read_while_it_is_asked_for() {
-    // More in each direction than the sockets hold: who only wrote, or only read, would wait for ever.
-    let server = with(&["-m", "256"]);
-    let backend = MemcachedBackend::builder(&server.url()).timeout(Duration::from_secs(30)).build().unwrap();
-    let keys: Vec<_> = (0..100).map(key).collect();
-    let writes = (0..100).map(|number| (key(number), entry(number, 1_000_000), None));
-    backend.set_many(writes.collect()).await.unwrap();
-    let found = backend.get_many(&keys).await.unwrap();
-    assert!((0..).zip(found).all(|(number, found)| found.unwrap() == entry(number, 1_000_000).as_bytes()));
-}
-
-#[tokio::test]
 async fn doubled_keys_in_a_batch_are_as_single_calls() {
     let server = plain();
     let backend = at(&server);

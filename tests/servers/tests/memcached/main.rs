@@ -4,6 +4,7 @@ mod answers;
 mod fake;
 mod faults;
 mod hostile;
+mod misbehaviour;
 mod servers;
 mod ways;
 
