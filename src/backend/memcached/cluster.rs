@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
     sync::Arc,
     task::Poll,
 };
@@ -84,18 +83,17 @@ async fn part_of(
 
 /// What each future gives, in order; they run at the same time, and end with this one.
 async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<_> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
-        let mut done = true;
-        for (future, output) in futures.iter_mut().filter(|(_, output)| output.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(outcome) => *output = Some(outcome),
-                Poll::Pending => done = false,
+        let waiting = futures.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none());
+        for (future, output) in waiting {
+            if let Poll::Ready(outcome) = future.as_mut().poll(context) {
+                *output = Some(outcome);
             }
         }
-        if done { Poll::Ready(()) } else { Poll::Pending }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    futures.into_iter().filter_map(|(_, output)| output).collect()
+    outputs.into_iter().flatten().collect()
 }
