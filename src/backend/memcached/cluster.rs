@@ -74,8 +74,8 @@ async fn part_of(
     places: Vec<usize>,
     part: Vec<Command<'_>>,
 ) -> Result<Placed, Failure> {
-    let (mut replies, mut commands) = (Vec::with_capacity(part.len()), part.iter());
-    while let Some(request) = Request::next(&mut commands) {
+    let mut replies = Vec::with_capacity(part.len());
+    while let Some(request) = Request::first_of(&part[replies.len()..], server.max_bytes()) {
         replies.extend(server.call(&request).await?);
     }
     Ok(places.into_iter().zip(replies).collect())

@@ -227,7 +227,7 @@ mod tests {
     fn gets(count: usize) -> Request {
         let key = StoreKey::probe();
         let commands: Vec<_> = (0..count).map(|_| Command::Get(&key)).collect();
-        Request::next(&mut commands.iter()).unwrap()
+        Request::first_of(&commands, usize::MAX).unwrap()
     }
 
     #[tokio::test]

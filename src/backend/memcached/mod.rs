@@ -53,8 +53,9 @@ const NAME: &str = "memcached";
 /// # Time limits and healing
 ///
 /// No call takes longer than 2 s, unless that is [set](MemcachedBuilder::timeout), and 1 s more for each 4 MiB sent. A
-/// batch is sent as requests of up to 512 names, and of entries up to 4 MiB and the last one; the limit holds for each
-/// of these. The servers of a batch are asked at the same time.
+/// batch is sent to a server as requests of up to 512 names and 4 MiB, one after the other; over TLS, of up to 16 KiB, since
+/// memcached stands still in the middle of longer ones. The limit holds for each of these. The servers of a batch are
+/// asked at the same time.
 ///
 /// - Each server has up to [16](MemcachedBuilder::max_connections) connections, made when they are needed; a call has one
 ///   for itself. What failed, ran into its limit or was dropped takes its connection along, so no answer reaches another
@@ -85,8 +86,9 @@ const NAME: &str = "memcached";
 /// # Expiry
 ///
 /// Memcached counts whole seconds, and looks at its clock once in a second: an entry stays for its ttl, and up to 4 s
-/// more. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is in January 2038: longer
-/// ttls are cut, near that time and after it to 30 days. The expiry of more than 30 days is a time by this machine's clock.
+/// more. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is in
+/// [January 2038](Self::LATEST_EXPIRY): longer ttls are cut, near that time and after it to 30 days. A ttl of more than 30
+/// days is sent as a time by this machine's clock.
 /// The expiry within the seal decides in any case.
 ///
 /// # Example
@@ -113,6 +115,9 @@ impl MemcachedBackend {
     pub const MAX_ENTRY: usize = 1024 * 1024 - Self::OVERHEAD;
     /// The shortest ttl that the server tells from a longer one, 1 s: shorter ones become this.
     pub const MIN_TTL: Duration = Duration::from_secs(1);
+    /// The latest expiry that the server knows, in seconds since 1970: in January 2038. Later ones become this, or 30 days
+    /// from now where that is later. The server reads 32 bits, and would let an entry beyond them expire at once.
+    pub const LATEST_EXPIRY: u64 = i32::MAX as u64;
 
     /// The server or servers at a URL, with a limit of 2 s. Nothing is connected yet.
     ///

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::MemcachedBackend;
 use crate::{
     clock::Clock,
     crypto::{Sealed, StoreKey},
@@ -15,18 +16,19 @@ use crate::{
 const BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 /// Most commands in one request of a batch.
 const MAX_COUNT: usize = 512;
-/// The size in bytes from which a request of a batch takes no further entry.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// What a command takes besides its name and entry, about.
-const FRAME: usize = 48;
+/// Most bytes in a request of several commands.
+pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The same over TLS: what fits into one record, and into what memcached reads at once. When it has read a part of a record
+/// it waits for the next one before it looks at the rest, so it must never have to.
+pub(super) const MAX_BYTES_BY_TLS: usize = 16 * 1024;
+/// What a command takes at most besides its name and entry.
+const FRAME: usize = 64;
 
 /// Longest time in seconds that the server takes for one from now on: 30 days. Above, it is a time since 1970.
 const RELATIVE: u64 = 30 * 24 * 3_600;
 /// What the server's clock may be ahead in seconds when an entry expires.
 const MARGIN: u64 = 2;
-/// The latest time in seconds since 1970, January 2038: the server reads 32 bits, and lets an entry with a later one
-/// expire at once.
-const LATEST: u64 = i32::MAX as u64;
+const LATEST: u64 = MemcachedBackend::LATEST_EXPIRY;
 
 /// The token of the next command. No two commands of a process have the same.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -92,17 +94,17 @@ impl Request {
         request
     }
 
-    /// The next few commands.
-    pub(super) fn next<'c, 'k: 'c>(commands: &mut impl Iterator<Item = &'c Command<'k>>) -> Option<Self> {
-        let mut request = Self { bytes: Vec::new(), answers: Vec::new() };
-        for command in commands {
-            request.bytes.reserve(command.size());
-            request.add(command);
-            if request.answers.len() == MAX_COUNT || request.bytes.len() >= MAX_BYTES {
+    /// The first few of these commands: as many as fit into so many bytes, or a single one.
+    pub(super) fn first_of(commands: &[Command<'_>], max_bytes: usize) -> Option<Self> {
+        let mut request = Self::one(commands.first()?);
+        for command in commands.iter().take(MAX_COUNT).skip(1) {
+            if request.bytes.len() + command.size() > max_bytes {
                 break;
             }
+            request.bytes.reserve(command.size());
+            request.add(command);
         }
-        (!request.answers.is_empty()).then_some(request)
+        Some(request)
     }
 
     fn add(&mut self, command: &Command<'_>) {
@@ -198,25 +200,43 @@ mod tests {
 
     #[test]
     fn batches_are_cut_by_count_and_by_bytes() {
-        assert_eq!(cut(&vec![116; MAX_COUNT + 1]), [MAX_COUNT, 1]);
-        assert_eq!(cut(&[MAX_BYTES / 2; 5]), [2, 2, 1]);
-        assert_eq!(cut(&[MAX_BYTES * 2, 116]), [1, 1]);
-        assert!(cut(&[]).is_empty());
+        assert_eq!(cut(&vec![116; MAX_COUNT + 1], MAX_BYTES), [MAX_COUNT, 1]);
+        assert_eq!(cut(&[MAX_BYTES / 3; 5], MAX_BYTES), [2, 2, 1]);
+        assert_eq!(cut(&[MAX_BYTES * 2, 116, MAX_BYTES, 116], MAX_BYTES), [1, 1, 1, 1]);
+        assert_eq!(cut(&[1_500; 25], MAX_BYTES_BY_TLS), [10, 10, 5]);
+        assert!(cut(&[], MAX_BYTES).is_empty());
     }
 
-    fn cut(sizes: &[usize]) -> Vec<usize> {
+    fn cut(sizes: &[usize], max_bytes: usize) -> Vec<usize> {
         let key = StoreKey::probe();
         let entries: Vec<_> = sizes.iter().map(|size| sealed(*size)).collect();
         let commands: Vec<_> = entries.iter().map(|entry| Command::Set(&key, entry, None)).collect();
-        let mut commands = commands.iter();
-        std::iter::from_fn(|| Request::next(&mut commands)).map(|request| request.answers.len()).collect()
+        let mut left = commands.as_slice();
+        std::iter::from_fn(|| {
+            let request = Request::first_of(left, max_bytes)?;
+            assert!(request.bytes.len() <= max_bytes || request.answers.len() == 1);
+            left = &left[request.answers.len()..];
+            Some(request.answers.len())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn no_command_is_larger_than_its_size() {
+        let key = StoreKey::parse(&format!("{}{}", "p".repeat(64), StoreKey::probe().as_str())).unwrap();
+        let entry = sealed(1_000_000);
+        for command in [Command::Set(&key, &entry, Some(Duration::MAX)), Command::Get(&key), Command::Noop] {
+            // A token may become 14 digits longer than here.
+            assert!(Request::one(&command).bytes.len() + 14 <= command.size());
+        }
     }
 
     #[test]
     fn no_two_commands_have_one_token() {
         let key = StoreKey::probe();
         let commands = [Command::Get(&key), Command::Get(&key)];
-        let (one, other) = (Request::next(&mut commands.iter()).unwrap(), Request::one(&commands[0]));
+        let one = Request::first_of(&commands, MAX_BYTES).unwrap();
+        let other = Request::one(&commands[0]);
         let tokens: Vec<_> = one.answers.iter().chain(&other.answers).map(|(_, token)| token).collect();
         assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2]);
         let expected = format!("mg {} v O{}\r\n", key.as_str(), other.answers[0].1);

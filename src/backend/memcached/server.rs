@@ -18,7 +18,7 @@ use super::{
     address::Address,
     connection::{Connection, Reply},
     error::Failure,
-    request::Request,
+    request::{self, Request},
 };
 use crate::backend::pause::Pause;
 
@@ -58,6 +58,11 @@ impl Server {
     pub(super) fn new(address: Address, limits: Limits) -> Self {
         let permits = Arc::new(Semaphore::new(limits.max_connections));
         Self { address, limits, permits, state: Mutex::default(), reached: AtomicBool::new(false) }
+    }
+
+    /// Most bytes in a request of several commands.
+    pub(super) fn max_bytes(&self) -> usize {
+        if self.address.is_tls() { request::MAX_BYTES_BY_TLS } else { request::MAX_BYTES }
     }
 
     /// Sends the request and waits for its answers, within the limit, all included.
