@@ -51,6 +51,11 @@ async fn entries_and_batches_of_any_size_pass_by_tls() {
         backend.set(&key(1), entry(1, size), None).await.unwrap();
         assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, size).as_bytes());
     }
+    let larger = trusting(&server).timeout(HANG).max_entry(8 << 20).build().unwrap();
+    for size in [2 << 20, 5 << 20] {
+        assert_eq!(failing(larger.set(&key(1), entry(1, size), None)).await, Kind::TooLarge);
+        assert!(larger.get(&key(1)).await.unwrap().is_none());
+    }
     for size in [116, 500, 3_000, 20_000] {
         for count in [10, 100, 600] {
             let keys: Vec<_> = (0..count).map(key).collect();
