@@ -24,7 +24,7 @@ pub use self::{
     memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
-    store::{Remote, Store},
+    store::{Memory, Remote, Store},
 };
 
 /// The limits that the fault tests set for connecting and for a response.
