@@ -189,7 +189,7 @@ impl Head {
         let code = words.next().unwrap_or_default();
         let head = match (answer, code) {
             (Answer::Entry, b"VA") => Self::Entry(number(words.next()).ok_or_else(Failure::unexpected)?),
-            // Before 1.6.15 a miss has no token: https://github.com/memcached/memcached/issues/880
+            // The misses of older servers have no token: https://github.com/memcached/memcached/issues/880
             (Answer::Entry | Answer::Presence, b"EN") if line == b"EN" => {
                 return Ok(Self::Whole(Reply::Missing));
             }

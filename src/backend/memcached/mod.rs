@@ -47,8 +47,8 @@ const NAME: &str = "memcached";
 ///
 /// While a server is down the calls on its names fail, and nobody else takes them over: an entry that was written
 /// elsewhere meanwhile would be an older one later. A batch with a name of such a server fails as a whole, after the
-/// other servers have done their part. [`ping`](Backend::ping) asks every server. A
-/// [`Breaker`](crate::Breaker) above counts the failures of all servers together.
+/// other servers have done their part. [`ping`](Backend::ping) asks every server. A [`Breaker`](crate::Breaker) above
+/// counts the failures of all servers together.
 ///
 /// # Time limits and healing
 ///
@@ -59,7 +59,8 @@ const NAME: &str = "memcached";
 ///
 /// - Each server has up to [16](MemcachedBuilder::max_connections) connections, made when they are needed; a call has one
 ///   for itself. What failed, ran into its limit or was dropped takes its connection along, so no answer reaches another
-///   call; besides, each answer must carry the token of its command. Callers who give up often pay with connecting.
+///   call; besides, an answer must carry the token of its command, but for the misses of older servers, which have none.
+///   Callers who give up often pay with connecting.
 /// - A call that met a dead connection is made once more on a new one, within the same limit. So a `delete` whose answer
 ///   was lost may say `false`.
 /// - After a failed attempt to connect, calls on that server fail at once with the same error during a pause of 25 ms up
@@ -85,11 +86,10 @@ const NAME: &str = "memcached";
 ///
 /// # Expiry
 ///
-/// Memcached counts whole seconds, and looks at its clock once in a second: an entry stays for its ttl, and up to 4 s
-/// more. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is in
-/// [January 2038](Self::LATEST_EXPIRY): longer ttls are cut, near that time and after it to 30 days. A ttl of more than 30
-/// days is sent as a time by this machine's clock.
-/// The expiry within the seal decides in any case.
+/// Memcached counts whole seconds, and looks at its clock once in a second: an entry that is not evicted stays for its
+/// ttl, and about 4 s more at most. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is
+/// in [January 2038](Self::LATEST_EXPIRY): longer ttls are cut, near that time and after it to 30 days. A ttl of more than
+/// 30 days is sent as a time by this machine's clock. The expiry within the seal decides in any case.
 ///
 /// # Example
 ///

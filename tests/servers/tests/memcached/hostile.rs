@@ -173,7 +173,7 @@ async fn what_lacks_the_token_of_its_command_is_rejected() {
 async fn right_tokens_are_taken() {
     let fake = answering("VA 3 O{}\r\nabc\r\n").await;
     assert_eq!(*fake.backend().get(&key(1)).await.unwrap().unwrap(), *b"abc");
-    // As servers before 1.6.15 say it, too.
+    // As older servers say it, too.
     for template in ["EN O{}\r\n", "EN\r\n"] {
         let fake = answering(template).await;
         assert!(fake.backend().get(&key(1)).await.unwrap().is_none());
