@@ -32,7 +32,7 @@ pub(super) enum Reply {
     Done,
     /// There was nothing.
     Missing,
-    /// This write was not done, and nothing is under its name.
+    /// This write was not done.
     Refused(Failure),
 }
 

@@ -68,6 +68,8 @@ impl Failure {
         let (kind, cause) = match line {
             b"SERVER_ERROR object too large for cache" => (TooLarge, Cause::Item),
             b"SERVER_ERROR out of memory storing object" => (Throttled, Cause::OutOfMemory),
+            // Of an item in several parts, the first of which there was room for.
+            b"SERVER_ERROR Out of memory during read" => (Throttled, Cause::OutOfMemory),
             b"CLIENT_ERROR unauthenticated" => (Denied, Cause::Login),
             b"ERROR Too many open connections" => (Transient, Cause::Full),
             b"ERROR" => (Misconfigured, Cause::NoMeta),
@@ -160,6 +162,7 @@ mod tests {
         for (line, kind) in [
             ("SERVER_ERROR object too large for cache", TooLarge),
             ("SERVER_ERROR out of memory storing object", Throttled),
+            ("SERVER_ERROR Out of memory during read", Throttled),
             ("SERVER_ERROR out of memory writing get response", Transient),
             ("SERVER_ERROR", Transient),
             ("CLIENT_ERROR bad data chunk", Rejected),

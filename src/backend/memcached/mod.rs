@@ -77,7 +77,8 @@ const NAME: &str = "memcached";
 /// deleting fails, that is the error.
 ///
 /// Full memory where the server may not evict, or has nothing to evict, is
-/// [`Throttled`](crate::BackendErrorKind::Throttled), and what was stored under the name is gone as well.
+/// [`Throttled`](crate::BackendErrorKind::Throttled). What was stored under the name is then gone, or, where the refused
+/// entry has more than half the largest item, still there.
 ///
 /// A server that lies cannot fill the memory: an entry is read only if its size, which comes first, is no more than
 /// the largest, and any other line of an answer has at most 2 KiB. The rest is

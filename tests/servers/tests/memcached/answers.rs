@@ -115,6 +115,23 @@ async fn full_memory_is_throttled_and_leaves_nothing_stale() {
     assert_eq!(proxy.accepted(), 1); // the refusals cost no connection
 }
 
+/// Memcached keeps items of more than 512 KiB in parts, and may find no room for a later one.
+#[tokio::test]
+async fn full_memory_for_a_large_entry_is_throttled() {
+    let server = with(&["-M", "-m", "2"]);
+    let proxy = Proxy::start(server.port).await;
+    let backend = MemcachedBackend::new(&format!("memcache://127.0.0.1:{}", proxy.port)).unwrap();
+    let mut stored = 0;
+    while backend.set(&key(stored), entry(stored, 900_000), None).await.is_ok() {
+        stored += 1;
+        assert!(stored < 20, "the memory is never full");
+    }
+    assert_eq!(failing(backend.set(&key(100), entry(100, 900_000), None)).await, Kind::Throttled);
+    assert!(backend.get(&key(100)).await.unwrap().is_none());
+    assert_eq!(backend.get(&key(0)).await.unwrap().unwrap(), entry(0, 900_000).as_bytes());
+    assert_eq!(proxy.accepted(), 1);
+}
+
 #[tokio::test]
 async fn evicted_entries_are_misses_and_the_others_whole() {
     let server = with(&["-m", "2"]);
