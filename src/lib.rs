@@ -53,6 +53,8 @@ pub mod testing;
 pub use attribute::FunctionKey;
 #[cfg(feature = "file")]
 pub use backend::file::{FileBackend, FileBuilder, Swept};
+#[cfg(feature = "memcached")]
+pub use backend::memcached::{MemcachedBackend, MemcachedBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

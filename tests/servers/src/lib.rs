@@ -4,6 +4,7 @@ mod certs;
 mod fake;
 mod file;
 mod flood;
+mod memcached;
 pub mod process;
 mod proxy;
 mod server;
@@ -22,6 +23,7 @@ pub use self::{
     fake::Fake,
     file::Files,
     flood::Flood,
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Memory, Remote, Store},
