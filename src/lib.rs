@@ -53,6 +53,8 @@ pub mod testing;
 pub use attribute::FunctionKey;
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
+#[cfg(feature = "upstash")]
+pub use backend::upstash::{UpstashBackend, UpstashBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 #[cfg(feature = "macros")]
 pub use blindcache_macros::cached;

@@ -5,6 +5,8 @@ mod memory;
 pub(crate) mod redis;
 #[cfg(feature = "redis")]
 mod tls;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

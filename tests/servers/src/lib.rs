@@ -8,6 +8,7 @@ mod proxy;
 mod server;
 mod store;
 pub mod suite;
+pub mod upstash;
 
 use std::{
     future::Future,
