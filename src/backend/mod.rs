@@ -7,8 +7,17 @@ mod pause;
 pub(crate) mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod socket;
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "http",
+    feature = "cloudflare-kv",
+    feature = "upstash"
+))]
 mod tls;
+#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+#[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
+mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
