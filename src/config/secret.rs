@@ -39,4 +39,3 @@ fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
     File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
     Ok(text)
 }
-

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn either_pair_names_the_database_and_upstashs_own_comes_first() {
-        let upstash = [("UPSTASH_REDIS_REST_URL", " http://localhost:7000\n"), ("UPSTASH_REDIS_REST_TOKEN", "a\n")];
+        let upstash =
+            [("UPSTASH_REDIS_REST_URL", " http://localhost:7000\n"), ("UPSTASH_REDIS_REST_TOKEN", "a\n")];
         let vercel = [("KV_REST_API_URL", "http://localhost:8000"), ("KV_REST_API_TOKEN", "b")];
         assert!(shown(&upstash).contains(URL));
         assert!(shown(&vercel).contains("http://localhost:8000"));
@@ -119,7 +120,10 @@ mod tests {
             (("KV_REST_API_TOKEN", "hunter2"), "KV_REST_API_URL"),
         ] {
             let found = refusal(&[set]);
-            assert!(matches!(found, SettingError::Missing { variable, .. } if variable == missing), "{missing}");
+            assert!(
+                matches!(found, SettingError::Missing { variable, .. } if variable == missing),
+                "{missing}"
+            );
         }
         // A whole pair does not make up for half of the one before.
         let vercel = [("KV_REST_API_URL", URL), ("KV_REST_API_TOKEN", "hunter2")];
@@ -138,7 +142,10 @@ mod tests {
             (URL, "hunter2\u{FFFD}", "UPSTASH_REDIS_REST_TOKEN"),
         ] {
             let found = refusal(&[("UPSTASH_REDIS_REST_URL", url), ("UPSTASH_REDIS_REST_TOKEN", token)]);
-            assert!(matches!(found, SettingError::Variable { variable, .. } if variable == name), "{url} {token}");
+            assert!(
+                matches!(found, SettingError::Variable { variable, .. } if variable == name),
+                "{url} {token}"
+            );
         }
     }
 
@@ -147,10 +154,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("blindcache-upstash-{}", std::process::id()));
         std::fs::write(&path, "t0ken\n").unwrap();
         let file = path.to_str().unwrap();
-        for (url, token) in [
-            ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
-            ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
-        ] {
+        for (url, token) in
+            [("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"), ("KV_REST_API_URL", "KV_REST_API_TOKEN")]
+        {
             let twin = format!("{token}_FILE");
             assert!(shown(&[(url, URL), (&twin, file)]).contains(URL));
             let both = refusal(&[(url, URL), (token, "hunter2"), (&twin, file)]);

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{NAME, UpstashBackend, request};
 use crate::{
-    backend::web::{Failure, Settings, setters},
+    backend::web::{self, Failure, Settings, setters},
     error::BackendError,
 };
 
@@ -76,6 +76,11 @@ pub(crate) fn check_token(token: &str) -> Result<(), BackendError> {
     Ok(())
 }
 
+/// Whether it can be the URL of a database.
+pub(crate) fn check_url(url: &str) -> Result<(), BackendError> {
+    web::parse(url).map(drop).map_err(|failure| failure.of(NAME))
+}
+
 impl fmt::Debug for UpstashBuilder {
     /// Does not show the URL, which may be anything yet, nor the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +113,8 @@ mod tests {
         refused(plain().max_entry(UpstashBackend::MAX_RECORD + 1));
         refused(plain().ca_certificates("hunter2"));
         refused(UpstashBackend::builder("https://localhost", "t").ca_certificates("hunter2"));
-        for url in ["", "hunter2", "redis://hunter2@host", "https://h/?_token=hunter2", "https://h/#hunter2"] {
+        for url in ["", "hunter2", "redis://hunter2@host", "https://h/?_token=hunter2", "https://h/#hunter2"]
+        {
             refused(UpstashBackend::builder(url, "t"));
         }
         for token in ["", "hunter2 ", "hunter2\n", "hunter2\u{e9}", &"hunter2".repeat(1_000)] {

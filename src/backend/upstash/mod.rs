@@ -9,9 +9,10 @@ mod resp2;
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::{Method, Request};
 
 pub use self::builder::UpstashBuilder;
+pub(crate) use self::builder::{check_token, check_url};
 use self::{batch::Item, resp2::Reply};
 use super::{
     Backend, Write,
@@ -119,9 +120,25 @@ impl UpstashBackend {
         self.web.limits.max_entry
     }
 
-    /// The reply to one command.
-    async fn call(&self, request: reqwest::Request, largest: usize) -> Result<Reply, BackendError> {
-        request::reply(&self.web.send(request, largest + resp2::FRAME).await?)
+    /// What `read` makes of the reply to one command; what it makes nothing of is no answer.
+    async fn call<T>(
+        &self,
+        request: Request,
+        largest: usize,
+        read: impl FnOnce(Reply) -> Option<T>,
+    ) -> Result<T, BackendError> {
+        let answer = self.web.send(request, largest + resp2::FRAME).await?;
+        read(request::reply(&answer)?).ok_or_else(|| answer.unexpected())
+    }
+
+    /// A command on one name that is answered by 0 or 1.
+    async fn flag(&self, method: Method, command: &str, key: &StoreKey) -> Result<bool, BackendError> {
+        let request = self.web.request(method, &[command, key.as_str()]);
+        self.call(request, resp2::MAX_LINE, |reply| match reply {
+            Reply::Integer(number) => flag(number),
+            _ => None,
+        })
+        .await
     }
 
     async fn try_set(
@@ -133,41 +150,33 @@ impl UpstashBackend {
         if entry.len() > self.largest() {
             return Err(self.web.too_large());
         }
-        match self.call(request::set(&self.web, key, entry, ttl), resp2::MAX_LINE).await? {
-            Reply::Line(line) if *line == *b"OK" => Ok(()),
-            _ => Err(self.web.unexpected()),
-        }
-    }
-
-    /// A command on one name that is answered by 0 or 1.
-    async fn flag(&self, method: Method, command: &str, key: &StoreKey) -> Result<bool, BackendError> {
-        let request = self.web.request(method, &[command, key.as_str()]);
-        match self.call(request, resp2::MAX_LINE).await? {
-            Reply::Integer(0) => Ok(false),
-            Reply::Integer(1) => Ok(true),
-            _ => Err(self.web.unexpected()),
-        }
+        let request = request::set(&self.web, key, entry, ttl);
+        self.call(request, resp2::MAX_LINE, |reply| (reply == Reply::OK).then_some(())).await
     }
 
     /// The entries of up to [`MAX_BATCH`](Self::MAX_BATCH) names. `None` where they are too long for one answer.
     async fn get_part(&self, keys: &[StoreKey]) -> Result<Option<Vec<Option<Bytes>>>, BackendError> {
         let request = request::pipeline(&self.web, "GET", keys);
         let largest = batch::longest(keys.len(), self.largest());
-        let Some(answer) = self.web.send_up_to(request, largest).await? else { return Ok(None) };
-        let mut found = Vec::with_capacity(keys.len());
-        match request::items(&answer, keys.len()) {
-            Err(err) if err.kind() == TooLarge => return Ok(None),
-            items => {
-                for item in items? {
-                    match item {
-                        Item::Nil => found.push(None),
-                        Item::Entry(entry) if entry.len() <= self.largest() => found.push(Some(entry)),
-                        _ => return Err(self.web.unexpected()),
-                    }
-                }
-            }
+        let Some(answer) = self.web.send_if_short(request, largest).await? else { return Ok(None) };
+        let entry = |item| match item {
+            Item::Nil => Some(None),
+            Item::Entry(entry) => (entry.len() <= self.largest()).then_some(Some(entry)),
+            _ => None,
+        };
+        match request::items(&answer, keys.len(), entry) {
+            Err(err) if err.kind() == TooLarge => Ok(None),
+            found => found.map(Some),
         }
-        Ok(Some(found))
+    }
+}
+
+/// The answer of a command on one name: whether there was something.
+fn flag(number: i64) -> Option<bool> {
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
     }
 }
 
@@ -175,11 +184,12 @@ impl UpstashBackend {
 impl Backend for UpstashBackend {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         let request = self.web.request(Method::GET, &["get", key.as_str()]);
-        match self.call(request, self.largest()).await? {
-            Reply::Nil => Ok(None),
-            Reply::Bulk(entry) if entry.len() <= self.largest() => Ok(Some(entry)),
-            _ => Err(self.web.unexpected()),
-        }
+        self.call(request, self.largest(), |reply| match reply {
+            Reply::Nil => Some(None),
+            Reply::Bulk(entry) => (entry.len() <= self.largest()).then_some(Some(entry)),
+            _ => None,
+        })
+        .await
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
@@ -228,13 +238,10 @@ impl Backend for UpstashBackend {
         for part in keys.chunks(Self::MAX_BATCH) {
             let request = request::pipeline(&self.web, "DEL", part);
             let answer = self.web.send(request, batch::longest(part.len(), 0)).await?;
-            for item in request::items(&answer, part.len())? {
-                deleted.push(match item {
-                    Item::Integer(0) => false,
-                    Item::Integer(1) => true,
-                    _ => return Err(self.web.unexpected()),
-                });
-            }
+            deleted.extend(request::items(&answer, part.len(), |item| match item {
+                Item::Integer(number) => flag(number),
+                _ => None,
+            })?);
         }
         Ok(deleted)
     }
@@ -244,10 +251,8 @@ impl Backend for UpstashBackend {
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
-        match self.call(self.web.request(Method::GET, &["ping"]), resp2::MAX_LINE).await? {
-            Reply::Line(_) => Ok(()),
-            _ => Err(self.web.unexpected()),
-        }
+        let request = self.web.request(Method::GET, &["ping"]);
+        self.call(request, resp2::MAX_LINE, |reply| matches!(reply, Reply::Line(_)).then_some(())).await
     }
 
     fn breaker_state(&self) -> Option<BreakerState> {
@@ -256,8 +261,13 @@ impl Backend for UpstashBackend {
 }
 
 impl fmt::Debug for UpstashBackend {
-    /// Shows the URL and the limits, and nothing of the token.
+    /// Shows the server and the limits, and nothing of the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.web.debug("UpstashBackend", f)
+        let web::Limits { timeout, max_entry } = self.web.limits;
+        f.debug_struct("UpstashBackend")
+            .field("server", &self.web.url().origin().ascii_serialization())
+            .field("timeout", &timeout)
+            .field("max_entry", &max_entry)
+            .finish_non_exhaustive()
     }
 }

@@ -77,7 +77,12 @@ mod tests {
         for text in [
             "ERR max key size exceeded. Limit: X bytes, Actual: Z bytes",
             "ERR wrong number of arguments for 'get' command",
-            "", "ERRATIC", "OOMPH", "not found", "err", " ERR",
+            "",
+            "ERRATIC",
+            "OOMPH",
+            "not found",
+            "err",
+            " ERR",
         ] {
             assert_eq!(kind(text), None, "{text}");
         }
@@ -88,7 +93,8 @@ mod tests {
         assert_eq!(text(b"-ERR no such thing\r\n").as_deref(), Some("ERR no such thing"));
         assert_eq!(text(b"-ERR \xFF").as_deref(), Some("ERR \u{FFFD}"));
         assert_eq!(text(br#"{"error":"WRONGPASS no"}"#).as_deref(), Some("WRONGPASS no"));
-        for body in ["", "+OK\r\n", "$3\r\n-ER\r\n", r#"{"error":1}"#, r#"{"result":"ERR"}"#, "[]", "<html>"] {
+        for body in ["", "+OK\r\n", "$3\r\n-ER\r\n", r#"{"error":1}"#, r#"{"result":"ERR"}"#, "[]", "<html>"]
+        {
             assert_eq!(text(body.as_bytes()), None, "{body}");
         }
     }

@@ -61,8 +61,13 @@ pub(super) fn reply(answer: &Answer) -> Result<Reply, BackendError> {
     }
 }
 
-/// The answers to `count` commands. That one is too large counts more than another error.
-pub(super) fn items(answer: &Answer, count: usize) -> Result<Vec<Item>, BackendError> {
+/// What `read` makes of the answers to `count` commands; what it makes nothing of is no answer. That one is too large
+/// counts more than another error.
+pub(super) fn items<T>(
+    answer: &Answer,
+    count: usize,
+    read: impl Fn(Item) -> Option<T>,
+) -> Result<Vec<T>, BackendError> {
     if !answer.is_success() {
         return Err(refused(answer));
     }
@@ -71,8 +76,10 @@ pub(super) fn items(answer: &Answer, count: usize) -> Result<Vec<Item>, BackendE
         Item::Error(text) => Some(meant(answer, text)),
         _ => None,
     });
-    let Some(first) = errors.next() else { return Ok(items) };
-    Err(errors.find(|err| err.kind() == TooLarge).unwrap_or(first))
+    if let Some(first) = errors.next() {
+        return Err(errors.find(|err| err.kind() == TooLarge).unwrap_or(first));
+    }
+    items.into_iter().map(|item| read(item).ok_or_else(|| answer.unexpected())).collect()
 }
 
 /// What an answer says that is no result.

@@ -29,6 +29,9 @@ pub(super) enum Reply {
 pub(super) struct Garbage;
 
 impl Reply {
+    /// What a command says that gives nothing.
+    pub(super) const OK: Self = Self::Line(Bytes::from_static(b"OK"));
+
     /// The reply that these bytes are: all of them, and nothing behind it.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, Garbage> {
         let line = line(bytes).ok_or(Garbage)?;

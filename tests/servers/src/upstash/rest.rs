@@ -60,7 +60,8 @@ async fn run(
     let form = form(&request.headers)?;
     if body.len() > max_request {
         let actual = body.len();
-        let text = format!("ERR max request size exceeded. Limit: {max_request} bytes, Actual: {actual} bytes");
+        let text =
+            format!("ERR max request size exceeded. Limit: {max_request} bytes, Actual: {actual} bytes");
         return Err(bad(text));
     }
     match request.uri.path() {

@@ -32,9 +32,16 @@ use super::rest;
 /// An answer in place of the API's.
 #[derive(Clone)]
 pub enum Instead {
-    Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    Answer {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
     /// Starts like this and goes on with zeros, to a length that the headers tell or without end.
-    Flood { start: Vec<u8>, length: Option<u64> },
+    Flood {
+        start: Vec<u8>,
+        length: Option<u64>,
+    },
     /// Nothing, and the connection stays open.
     Silence,
 }
@@ -139,11 +146,9 @@ impl Instead {
                     .fold(Response::builder().status(status), |it, (name, value)| it.header(name, value));
                 response.body(Reply::whole(body)).unwrap()
             }
-            Self::Flood { start, length } => Response::new(Reply {
-                start: Some(start.into()),
-                left: length,
-                taken: shared.taken.clone(),
-            }),
+            Self::Flood { start, length } => {
+                Response::new(Reply { start: Some(start.into()), left: length, taken: shared.taken.clone() })
+            }
             Self::Silence => std::future::pending().await,
         }
     }
@@ -198,4 +203,3 @@ pub(super) fn listen(port: u16) -> TcpListener {
     socket.bind(([127, 0, 0, 1], port).into()).unwrap();
     socket.listen(1024).unwrap()
 }
-

@@ -35,7 +35,11 @@ async fn errors_have_the_kind_a_caller_can_act_on() {
     let upstash = Upstash::start();
     let backend = at(&upstash);
     for (status, text, expected) in [
-        (400, "ERR max requests limit exceeded. Limit: 500000, Usage: 500000. See https://…", Kind::Throttled),
+        (
+            400,
+            "ERR max requests limit exceeded. Limit: 500000, Usage: 500000. See https://…",
+            Kind::Throttled,
+        ),
         (400, "ERR max daily request limit exceeded. Limit: 10000, Usage: 10001.", Kind::Throttled),
         (400, "ERR max bandwidth limit exceeded", Kind::Throttled),
         (400, "ERR DB capacity quota exceeded", Kind::Throttled),

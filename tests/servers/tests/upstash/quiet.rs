@@ -76,7 +76,8 @@ async fn no_token_and_no_whole_name_is_logged() {
     let (plain, tls) = (Upstash::start(), Upstash::with_tls());
     let certs = tls.certs();
     let backends = [
-        UpstashBackend::new(&plain.url().replace("http://", "http://u5erOfNoLog:passOfNoLog@"), token).unwrap(),
+        UpstashBackend::new(&plain.url().replace("http://", "http://u5erOfNoLog:passOfNoLog@"), token)
+            .unwrap(),
         UpstashBackend::builder(&tls.url(), token)
             .ca_certificates(certs.ca.as_str())
             .client_certificate(certs.client.as_str(), certs.client_key.as_str())
