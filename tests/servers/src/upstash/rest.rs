@@ -137,7 +137,7 @@ async fn send(mut redis: MultiplexedConnection, commands: &[Command]) -> Result<
     let mut pipeline = redis::pipe();
     for command in commands {
         let mut cmd = redis::Cmd::new();
-        command.iter().for_each(|argument| drop(cmd.arg(argument)));
+        cmd.arg(command);
         pipeline.add_command(cmd);
     }
     if commands.is_empty() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use blindcache::{Backend, BackendErrorKind as Kind, UpstashBackend};
 use blindcache_server_tests::{
     entry, key,
-    upstash::{Instead, TOKEN, Upstash},
+    upstash::{Instead, Upstash},
 };
 
 use crate::{at, error};

@@ -12,7 +12,7 @@ mod wire;
 
 use std::future::Future;
 
-use blindcache::{Backend, BackendError, UpstashBackend};
+use blindcache::{BackendError, UpstashBackend};
 use blindcache_server_tests::{
     in_time,
     upstash::{TOKEN, Upstash},

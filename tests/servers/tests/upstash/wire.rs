@@ -26,6 +26,7 @@ async fn each_call_is_the_documented_request() {
     let upstash = Upstash::start();
     let backend = at(&upstash);
     let [one, two] = [key(1), key(2)];
+    let (one_name, two_name) = (one.as_str(), two.as_str());
     let raw = "upstash-response-format: resp2";
 
     backend.set(&one, entry(1, 200), Some(Duration::from_micros(60_000_001))).await.unwrap();
@@ -43,19 +44,19 @@ async fn each_call_is_the_documented_request() {
     assert_eq!(
         seen.iter().map(line).collect::<Vec<_>>(),
         [
-            format!("POST /set/{one}?PX=60001 {raw}"),
-            format!("POST /set/{two} {raw}"),
-            format!("GET /get/{one} {raw}"),
-            format!("GET /exists/{one} {raw}"),
+            format!("POST /set/{one_name}?PX=60001 {raw}"),
+            format!("POST /set/{two_name} {raw}"),
+            format!("GET /get/{one_name} {raw}"),
+            format!("GET /exists/{one_name} {raw}"),
             format!("GET /ping {raw}"),
             "POST /pipeline upstash-encoding: base64".into(),
             "POST /pipeline upstash-encoding: base64".into(),
-            format!("POST /del/{one} {raw}"),
+            format!("POST /del/{one_name} {raw}"),
         ]
     );
     assert_eq!(seen[0].body, entry(1, 200).as_bytes());
-    assert_eq!(seen[5].body, format!(r#"[["GET","{one}"],["GET","{two}"]]"#).as_bytes());
-    assert_eq!(seen[6].body, format!(r#"[["DEL","{two}"]]"#).as_bytes());
+    assert_eq!(seen[5].body, format!(r#"[["GET","{one_name}"],["GET","{two_name}"]]"#).as_bytes());
+    assert_eq!(seen[6].body, format!(r#"[["DEL","{two_name}"]]"#).as_bytes());
 }
 
 /// Redis holds `key(number)` for this long, in milliseconds.
