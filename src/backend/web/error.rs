@@ -91,6 +91,10 @@ impl Failure {
 
     /// From the socket, or from TLS above it.
     fn io(err: &io::Error) -> Self {
+        // The client wraps one in another, whose `source` skips it.
+        if let Some(inner) = err.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::io(inner);
+        }
         if let Some(err) = tls::error_in(err) {
             return Self::new(tls::kind(&err), Cause::Tls(tls::words(&err)));
         }
@@ -234,6 +238,15 @@ mod tests {
         ] {
             assert_eq!(Failure::h2(&reason.into()).kind, kind);
         }
+    }
+
+    #[test]
+    fn error_of_a_socket_within_another_is_found() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::other(io::Error::other(tls)));
+        assert_eq!(Failure::io(&wrapped).kind, Misconfigured);
+        let wrapped = io::Error::other(io::Error::from(io::ErrorKind::TimedOut));
+        assert_eq!(Failure::io(&wrapped).kind, Timeout);
     }
 
     #[test]

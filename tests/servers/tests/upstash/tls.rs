@@ -1,5 +1,7 @@
 //! HTTPS, with the certificates that are given; and a client of the caller's.
 
+use std::sync::Arc;
+
 use blindcache::{
     Backend, BackendErrorKind as Kind, UpstashBackend, UpstashBuilder,
     conformance::{Expiry, Subject, run_all},
@@ -63,7 +65,11 @@ async fn plain_and_tls_ports_mistaken_for_each_other_fail() {
 #[tokio::test]
 async fn client_of_the_caller_is_used() {
     let upstash = Upstash::start();
-    let client = reqwest::Client::builder().user_agent("the caller's own").no_proxy().build().unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.unwrap().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    let client = client.user_agent("the caller's own").build().unwrap();
     let backend = UpstashBackend::builder(&upstash.url(), TOKEN).client(client).build().unwrap();
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
     assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, 200).as_bytes());
