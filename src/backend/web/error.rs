@@ -112,6 +112,9 @@ impl Failure {
         if err.is_library() {
             return Self::new(Rejected, Cause::Garbage);
         }
+        if let Some(io) = err.get_io() {
+            return Self::io(io);
+        }
         let kind = match err.reason() {
             Some(h2::Reason::ENHANCE_YOUR_CALM) => Throttled,
             Some(

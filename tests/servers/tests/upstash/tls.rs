@@ -45,7 +45,8 @@ async fn another_ca_is_misconfigured() {
 #[tokio::test]
 async fn missing_or_strange_client_certificate_is_denied() {
     let upstash = Upstash::with_tls();
-    assert_eq!(error(trusting(&upstash).build().unwrap().ping()).await.kind(), Kind::Denied);
+    let err = error(trusting(&upstash).build().unwrap().ping()).await;
+    assert_eq!(err.kind(), Kind::Denied, "{err:?}");
     let other = Certs::generate();
     let stranger = trusting(&upstash).client_certificate(other.client, other.client_key).build().unwrap();
     assert_eq!(error(stranger.ping()).await.kind(), Kind::Denied);
