@@ -30,24 +30,33 @@ const NAME: &str = "upstash";
 /// Entries in [Upstash Redis](https://upstash.com/docs/redis/features/restapi) over HTTPS, or in Vercel KV, which is the
 /// same.
 ///
-/// Made for where no connection of Redis can be kept: a call is a request, 5 to 50 ms in the database's region. Where one can,
-/// [`RedisBackend`](crate::RedisBackend) with the database's `rediss://` URL is faster, and costs the same.
+/// Made for where no connection of Redis can be kept. Where one can, `RedisBackend` with the database's `rediss://` URL
+/// saves the HTTP around each command. TLS is rustls with aws-lc-rs, which this feature brings along whatever the feature
+/// `aws-lc-rs` says.
 ///
-/// # Requests and costs
+/// # Requests, time and costs
 ///
-/// Upstash bills commands. Each call is one; a batch is one for each name:
+/// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most.
+/// A batch is one command for each name:
 ///
-/// - `get_many` and `delete_many` send 100 commands in a request. Entries come in base64, which is a third longer, and
-///   altogether as long as one [largest entry](UpstashBuilder::max_entry) at most: where those of 100 names are more,
-///   each is asked for again by itself, and billed again.
+/// - `get_many` and `delete_many` send up to [100](Self::MAX_BATCH) commands in a request, one request after the other.
+///   Entries come in base64, which is a third longer, and those of one request are altogether as long as one
+///   [largest entry](UpstashBuilder::max_entry) at most: where they are longer, each is asked for again by itself, and
+///   billed again.
 /// - `set_many` sends each entry in a request of its own, up to 16 at the same time: JSON, which a pipeline is written
 ///   in, cannot carry the bytes of an entry. After an error some may have been stored.
+///
+/// A request whose connection was lost is sent once more on a new one, within the same time. So a `delete` whose answer
+/// was lost may say `false`.
 ///
 /// # Sizes and ttls
 ///
 /// A request may have [10 MB](Self::MAX_REQUEST) in the plans "Free" and "Pay as you go", so an entry may have
 /// [somewhat less](Self::MAX_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, nor
-/// is what was stored before under its name kept: it is deleted. The same holds where the server says so.
+/// is what was stored before under its name kept: it is deleted, and if that fails, its error is given instead. The same
+/// holds where the server says that an entry is too large. The other entries of a `set_many` are stored none the less.
+///
+/// What the server sends is read up to the largest entry, and not further.
 ///
 /// A ttl goes to milliseconds, rounded up. One of more than [100 years](Self::MAX_TTL) is sent as that.
 ///

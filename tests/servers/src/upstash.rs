@@ -40,20 +40,23 @@ pub struct Upstash {
 
 impl Upstash {
     pub fn start() -> Self {
-        Self::with(None)
+        Self::taking(TOKEN, false)
     }
 
     /// Over TLS. Its clients must show a certificate of the same CA.
     pub fn with_tls() -> Self {
-        let certs = Certs::generate();
-        let acceptor = acceptor(&certs);
-        Self::with(Some((certs, acceptor)))
+        Self::taking(TOKEN, true)
     }
 
-    fn with(certs: Option<(Certs, TlsAcceptor)>) -> Self {
+    /// With this token, and with TLS or without.
+    pub fn taking(token: &str, tls: bool) -> Self {
+        let certs = tls.then(Certs::generate).map(|certs| {
+            let acceptor = acceptor(&certs);
+            (certs, acceptor)
+        });
         let redis = Server::start();
         let shared = Shared {
-            token: TOKEN.into(),
+            token: token.into(),
             redis: redis::Client::open(redis.url()).unwrap(),
             max_request: AtomicUsize::new(rest::MAX_REQUEST),
             rule: Mutex::default(),

@@ -6,7 +6,6 @@ mod faithful;
 mod floods;
 mod limits;
 mod misbehaviour;
-mod quiet;
 mod tls;
 mod wire;
 
