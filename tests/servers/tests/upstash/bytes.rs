@@ -42,7 +42,7 @@ async fn no_step_loses_a_byte() {
     let backend = at(&upstash);
     let entries = awkward();
     let keys: Vec<StoreKey> = (0..).map(key).take(entries.len()).collect();
-    let ttl = |at: usize| (at % 2 == 0).then_some(Duration::from_secs(600));
+    let ttl = |at: usize| at.is_multiple_of(2).then_some(Duration::from_secs(600));
     let pairs = || keys.iter().zip(&entries).enumerate();
 
     for (at, (key, entry)) in pairs() {

@@ -35,7 +35,7 @@ async fn each_call_is_the_documented_request() {
     backend.exists(&one).await.unwrap();
     backend.ping().await.unwrap();
     backend.get_many(&[one.clone(), two.clone()]).await.unwrap();
-    backend.delete_many(&[two.clone()]).await.unwrap();
+    backend.delete_many(std::slice::from_ref(&two)).await.unwrap();
     backend.delete(&one).await.unwrap();
 
     let seen = upstash.seen();
