@@ -81,10 +81,11 @@ impl Web {
     }
 
     async fn once(&self, client: &Client, request: Request, largest: usize) -> Result<Answer, Failure> {
+        let is_head = request.method() == Method::HEAD;
         let failed = |err: reqwest::Error| Failure::client(&err, self.reached.load(Relaxed));
         let mut response = client.execute(request).await.map_err(failed)?;
         self.reached.store(true, Relaxed);
-        let mut body = Body::of(&response, largest)?;
+        let mut body = Body::of(&response, is_head, largest)?;
         while body.wants_more()
             && let Some(part) = response.chunk().await.map_err(failed)?
         {

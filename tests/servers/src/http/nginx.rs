@@ -47,6 +47,11 @@ impl Nginx {
         self.dir.path()
     }
 
+    /// The version of HTTP of each request so far, one a line.
+    pub(super) fn versions(&self) -> String {
+        fs::read_to_string(self.dir().join("access.log")).unwrap()
+    }
+
     pub(super) fn stop(&mut self) {
         self.process = None;
     }
@@ -89,7 +94,8 @@ impl Nginx {
             daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;
             events {{ worker_connections 4096; }}
             http {{
-                {temporary} access_log off; default_type application/octet-stream;
+                log_format versions $server_protocol; access_log {dir}/access.log versions;
+                {temporary} default_type application/octet-stream;
                 server {{
                     listen 127.0.0.1:{port}{tls}; {certificates}
                     client_max_body_size 8m;
