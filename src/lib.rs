@@ -51,6 +51,8 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "http")]
+pub use backend::http::{HttpBackend, HttpBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 #[cfg(feature = "upstash")]

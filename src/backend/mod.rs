@@ -1,5 +1,7 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "http")]
+pub(crate) mod http;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod pause;

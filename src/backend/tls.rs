@@ -122,15 +122,9 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The error of TLS that this one of a socket holds, or of which its text is all that HTTP/2 kept.
+/// The error of TLS that this one of a socket holds.
 pub(super) fn error_in(err: &io::Error) -> Option<rustls::Error> {
-    let inner = err.get_ref()?;
-    if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-        return Some(tls.clone());
-    }
-    let text = (err.kind() == io::ErrorKind::InvalidData).then(|| inner.to_string())?;
-    let mut alerts = BLAMING.into_iter().map(rustls::Error::AlertReceived);
-    alerts.find(|alert| alert.to_string() == text)
+    err.get_ref()?.downcast_ref::<rustls::Error>().cloned()
 }
 
 /// What an error of TLS means to a caller.
@@ -143,21 +137,21 @@ pub(super) fn kind(err: &rustls::Error) -> BackendErrorKind {
     }
 }
 
-/// By these the server means that our certificate is missing or not one it accepts.
-const BLAMING: [AlertDescription; 11] = [
-    AlertDescription::CertificateRequired,
-    AlertDescription::NoCertificate,
-    AlertDescription::BadCertificate,
-    AlertDescription::UnsupportedCertificate,
-    AlertDescription::CertificateRevoked,
-    AlertDescription::CertificateExpired,
-    AlertDescription::CertificateUnknown,
-    AlertDescription::UnknownCA,
-    AlertDescription::AccessDenied,
-    AlertDescription::DecryptError,     // signed by a CA of the same name
-    AlertDescription::HandshakeFailure, // what TLS 1.2 servers send for a missing certificate
-];
-
+/// Whether the server means that our certificate is missing or not one it accepts.
 fn blames_us(alert: AlertDescription) -> bool {
-    BLAMING.contains(&alert)
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError // signed by a CA of the same name
+            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
+    )
 }

@@ -274,7 +274,7 @@ impl fmt::Debug for UpstashBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let web::Limits { timeout, max_entry } = self.web.limits;
         f.debug_struct("UpstashBackend")
-            .field("server", &self.web.url().origin().ascii_serialization())
+            .field("server", &self.web.server())
             .field("timeout", &timeout)
             .field("max_entry", &max_entry)
             .finish_non_exhaustive()

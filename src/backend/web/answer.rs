@@ -69,9 +69,10 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The body of this answer, of which nothing was read yet.
-    pub(super) fn of(response: &Response, largest: usize) -> Result<Self, Failure> {
-        Self::sized(response.status().is_success(), response.content_length(), largest)
+    /// The body of this answer, of which nothing was read yet. To `HEAD` there is none, whatever its length is said to be.
+    pub(super) fn of(response: &Response, is_head: bool, largest: usize) -> Result<Self, Failure> {
+        let length = response.content_length().filter(|_| !is_head);
+        Self::sized(response.status().is_success(), length, largest)
     }
 
     fn sized(is_success: bool, length: Option<u64>, largest: usize) -> Result<Self, Failure> {

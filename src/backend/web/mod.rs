@@ -9,7 +9,7 @@ mod settings;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Response};
 use tokio::{runtime::Handle, time::timeout};
 
 pub(super) use self::{
@@ -38,9 +38,9 @@ impl Web {
         Self { name, base, limits, pool, reached: AtomicBool::new(false) }
     }
 
-    /// Where the server is, without any login. A path may be secret: show the host alone.
-    pub(super) fn url(&self) -> &Url {
-        self.base.url()
+    /// Scheme, host and port of the server, to be shown. A path may be secret.
+    pub(super) fn server(&self) -> String {
+        self.base.server()
     }
 
     /// A request without a body, with the headers of all requests, to the base's path and these further segments.
@@ -84,9 +84,9 @@ impl Web {
         request: Request,
         largest: usize,
     ) -> Result<Answer, Failure> {
-        let again = request.try_clone().filter(|_| call.may_be_old);
+        let again = request.try_clone();
         match (self.once(&call.client, request, largest).await, again) {
-            (Err(failure), Some(again)) if failure.lost_connection() => {
+            (Err(failure), Some(again)) if call.may_be_repeated(&failure) => {
                 self.once(self.pool.unpooled(), again, largest).await
             }
             (done, _) => done,
@@ -94,10 +94,11 @@ impl Web {
     }
 
     async fn once(&self, client: &Client, request: Request, largest: usize) -> Result<Answer, Failure> {
+        let is_head = request.method() == Method::HEAD;
         let failed = |err: reqwest::Error| Failure::client(&err, self.reached.load(Relaxed));
         let mut response = client.execute(request).await.map_err(failed)?;
         self.reached.store(true, Relaxed);
-        let mut body = Body::of(&response, largest)?;
+        let mut body = Body::of(&response, is_head, largest)?;
         while body.wants_more()
             && let Some(part) = response.chunk().await.map_err(failed)?
         {

@@ -51,7 +51,9 @@ impl Recipe {
         let mut tls = self.tls.clone();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
-        let builder = builder.redirect(Policy::none()).referer(false);
+        let builder = builder.redirect(Policy::none()).referer(false).no_hickory_dns();
+        // Another crate of the application may have switched these features on.
+        let builder = builder.no_gzip().no_brotli().no_zstd().no_deflate();
         let builder = builder.connect_timeout(self.limit).pool_max_idle_per_host(idle);
         builder.build().map_err(|_| Failure::setting("the settings make no HTTP client"))
     }
@@ -107,12 +109,17 @@ pub(super) struct Call<'a> {
     pub(super) client: Client,
     number: u64,
     /// Whether its connection may be one that was there before.
-    pub(super) may_be_old: bool,
+    may_be_old: bool,
     started: Instant,
     over: bool,
 }
 
 impl Call<'_> {
+    /// Whether the call failed for its connection alone, and a new one may do better.
+    pub(super) fn may_be_repeated(&self, failure: &Failure) -> bool {
+        failure.missed_connection() || self.may_be_old && failure.lost_connection()
+    }
+
     pub(super) fn over(mut self, outcome: &Result<Answer, Failure>) {
         self.over = true;
         let mut state = self.pool.state();

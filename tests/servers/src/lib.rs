@@ -3,6 +3,7 @@
 mod certs;
 mod fake;
 mod flood;
+pub mod http;
 pub mod process;
 mod proxy;
 mod server;
