@@ -223,5 +223,17 @@ mod tests {
             let expected: Vec<_> = entries.into_iter().map(|entry| Item::Entry(entry.into())).collect();
             prop_assert_eq!(items, expected);
         }
+
+        /// Near an answer, where most mistakes are.
+        #[test]
+        fn what_was_changed_on_the_way_is_garbage_or_as_many_items(at in 0..100_usize, byte: u8, cut in 0..100_usize) {
+            let mut json = br#"[{"result":"YWJjZGVm"},{"error":"ERR no, not"}]"#.to_vec();
+            let length = json.len();
+            json[at % length] = byte;
+            json.truncate(cut);
+            if let Ok(items) = parse(&json, 2) {
+                prop_assert_eq!(items.len(), 2);
+            }
+        }
     }
 }

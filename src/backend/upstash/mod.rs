@@ -37,7 +37,7 @@ const NAME: &str = "upstash";
 /// # Requests, time and costs
 ///
 /// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most.
-/// A batch is one command for each name:
+/// A batch is one command for each name, and its requests take as long each:
 ///
 /// - `get_many` and `delete_many` send up to [100](Self::MAX_BATCH) commands in a request, one request after the other.
 ///   Entries come in base64, which is a third longer, and those of one request are altogether as long as one
@@ -46,8 +46,8 @@ const NAME: &str = "upstash";
 /// - `set_many` sends each entry in a request of its own, up to 16 at the same time: JSON, which a pipeline is written
 ///   in, cannot carry the bytes of an entry. After an error some may have been stored.
 ///
-/// A request whose connection was lost is sent once more on a new one, within the same time. So a `delete` whose answer
-/// was lost may say `false`.
+/// A request that an old connection lost is sent once more on a new one, within the same time. So a `delete` whose
+/// answer was lost may say `false`.
 ///
 /// # Sizes and ttls
 ///
@@ -70,8 +70,8 @@ const NAME: &str = "upstash";
 /// | a redirect, 404: not the URL of a database | [`Misconfigured`](crate::BackendErrorKind::Misconfigured) |
 /// | another error, or what is no answer | [`Rejected`](crate::BackendErrorKind::Rejected) |
 ///
-/// A limit of a day or a month does not end soon: behind [`resilient`](crate::BackendExt::resilient) calls fail fast
-/// until it does.
+/// A limit of a day or a month does not end soon: behind [`resilient`](crate::BackendExt::resilient) most calls are
+/// refused at once until it does.
 ///
 /// # Consistency
 ///

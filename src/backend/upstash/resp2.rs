@@ -153,6 +153,13 @@ mod tests {
             prop_assert_eq!(parse(&written(&Reply::Bulk(entry.clone()))), Ok(Reply::Bulk(entry)));
         }
 
+        #[test]
+        fn nothing_panics(bytes in vec(any::<u8>(), 0..60)) {
+            if let Ok(reply) = parse(&bytes) {
+                prop_assert_eq!(written(&reply), bytes);
+            }
+        }
+
         /// Near a reply, where most mistakes are.
         #[test]
         fn what_is_read_is_written_the_same(mut bytes in "[$:+*-]{1,2}[0-9-]{0,3}(\r\n)?[a-c\r\n]{0,4}(\r\n)?", cut in 0..9_usize) {
