@@ -21,6 +21,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// A whole answer.
 pub(crate) struct Answer {
     pub(super) backend: &'static str,
+    /// Whether it came over HTTP/2, where all calls share one connection.
+    pub(super) is_http2: bool,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Empty where the answer is no success and has more than 16 KiB.

@@ -16,6 +16,12 @@ use crate::{
 
 const INSTALL: &str = "apt-get install nginx libnginx-mod-http-lua lua-nginx-redis";
 
+/// Debian's is where the path of a user who is not root does not lead.
+fn program() -> &'static str {
+    let debian = "/usr/sbin/nginx";
+    if Path::new(debian).exists() { debian } else { "nginx" }
+}
+
 /// An nginx on a free loopback port, with a directory of its own, and one `location /cache/`. Killed when dropped.
 pub(super) struct Nginx {
     process: Option<Process>,
@@ -65,7 +71,7 @@ impl Nginx {
     fn run(&mut self) -> bool {
         let config = self.dir().join("nginx.conf");
         fs::write(&config, self.config()).unwrap();
-        let mut command = Command::new("nginx");
+        let mut command = Command::new(program());
         command.arg("-p").arg(self.dir()).arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
         let port = self.port;
         self.process =

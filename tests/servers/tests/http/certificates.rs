@@ -62,3 +62,11 @@ async fn server_without_tls_is_rejected() {
     let kind = failing(backend.ping()).await.kind();
     assert!([Kind::Rejected, Kind::Transient].contains(&kind), "{kind:?}");
 }
+
+/// Neither the backend nor this test installs a provider of cryptography for the whole process.
+#[tokio::test]
+async fn nothing_process_wide_is_set() {
+    let server = Contract::speaking(Speaks::Tls2).await;
+    server.backend().ping().await.unwrap();
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}

@@ -77,16 +77,18 @@ impl Drop for Program {
 }
 
 /// The program that a user starts, as it is in the repository.
-#[tokio::test(flavor = "multi_thread")]
-async fn example_of_a_server_conforms() {
-    let token = "sixteen bytes of it";
+fn example() -> Command {
     let build =
         ["build", "--quiet", "--package", "blindcache", "--features", "http", "--example", "http_store"];
     assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success());
-    let mut path = env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let mut command = Command::new(path.join("examples/http_store"));
+    let folder = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    Command::new(folder.join("http_store"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn example_of_a_server_conforms() {
+    let token = "sixteen bytes of it";
+    let mut command = example();
     command.env("STORE_TOKEN", token).env("STORE_ADDRESS", "127.0.0.1:0").stdout(Stdio::piped());
     let mut program = Program(command.spawn().unwrap());
     let mut url = String::new();
@@ -98,4 +100,15 @@ async fn example_of_a_server_conforms() {
         AnyBackend::new(builder.build().unwrap())
     };
     conforms(Expiry::AtLeast(Duration::from_secs(1)), make).await;
+}
+
+/// The demo goes through `HttpBackend`, and nothing listens where the proxy is said to be.
+#[test]
+fn proxy_of_the_environment_is_not_used() {
+    let mut command = example();
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(variable, "http://127.0.0.1:1");
+    }
+    let demo = command.env_remove("NO_PROXY").env_remove("no_proxy").arg("--demo").output().unwrap();
+    assert!(demo.status.success(), "{demo:?}");
 }

