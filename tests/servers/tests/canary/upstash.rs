@@ -88,14 +88,12 @@ async fn failing(upstash: &Upstash, token: &str, case: &mut Case) {
         let (all, failed) = failures::every_call(backend, case).await;
         assert_eq!(all, failed);
     }
-    for status in [200, 302, 400, 401, 429, 500] {
-        for frame in ["-ERR ", "-", "+", "$1\r\n", "", "{\"error\":\"", "[{\"error\":\""] {
+    for frame in ["-ERR ", "-", "+", "$1\r\n", "", "{\"error\":\"", "[{\"error\":\""] {
+        for (status, url) in [(200, &upstash.url()), (302, &login), (400, &login), (429, &upstash.url())] {
             upstash.answers(move |seen| Some(repeated(seen, status, frame)));
-            for url in [&upstash.url(), &login] {
-                let backend = UpstashBackend::new(url, token).unwrap();
-                let (_, failed) = failures::every_call(backend, case).await;
-                assert!(failed > 0, "{status} {frame}");
-            }
+            let backend = UpstashBackend::new(url, token).unwrap();
+            let (_, failed) = failures::every_call(backend, case).await;
+            assert!(failed > 0, "{status} {frame}");
         }
     }
     upstash.answers_well();
