@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server and memcached where they are missing and
-# apt-get can; the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs what is missing where apt-get can, and packages of npm
+# into target/; the tests start servers of their own on free loopback ports and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,26 +13,30 @@ run() {
     "$@"
 }
 
-# Where the program $1 is missing, installs the package $2, without ever asking for a password.
+# Where the program or file $1 is missing, installs the packages $2 and so on, without ever asking for a password.
 need() {
-    if command -v "$1" >/dev/null; then
+    if [[ -e $1 ]] || command -v "$1" >/dev/null; then
         return
     fi
+    local packages=("${@:2}")
     local root=()
     if [[ $(id -u) -ne 0 ]]; then
         root=(sudo -n)
     fi
-    say "installing $2, for $1"
+    say "installing ${packages[*]}, for $1"
     if ! command -v apt-get >/dev/null || ! { [[ ${#root[@]} -eq 0 ]] || sudo -n true 2>/dev/null; }; then
-        echo "$1 is missing, and cannot be installed from here. As root: apt-get install $2" >&2
+        echo "$1 is missing, and cannot be installed from here. As root: apt-get install ${packages[*]}" >&2
         exit 1
     fi
     # In runlevel 1 a package does not start its service; where systemd does not care, it is stopped.
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "$2"
-    if [[ $2 == redis-server || $2 == memcached ]]; then
-        "${root[@]}" service "$2" stop >/dev/null 2>&1 || true
-    fi
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "${packages[@]}"
+    local service
+    for service in memcached nginx redis-server; do
+        if [[ " ${packages[*]} " == *" $service "* ]]; then
+            "${root[@]}" service "$service" stop >/dev/null 2>&1 || true
+        fi
+    done
 }
 
 if ! command -v cargo >/dev/null; then
@@ -44,6 +48,11 @@ need redis-server redis-server
 need unshare util-linux # file systems of a test are mounted where nothing else sees them
 need mount mount
 need memcached memcached
+need /usr/sbin/nginx nginx
+need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
+need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
+need node nodejs # for the official client of Upstash
+need npm npm
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 
@@ -53,6 +62,7 @@ if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
     run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
     touch target/python/installed
 fi
+run tests/servers/upstash/install
 
 run cargo test
 run cargo test --no-default-features
@@ -73,5 +83,6 @@ run cargo run --example rotate_keys
 run cargo run --example macro
 run cargo run --example custom_backend --features conformance
 run cargo run --example web -- --demo
+run cargo run --features http --example http_store -- --demo
 
 say "all passed"

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "file")]
 pub(crate) mod file;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;
 mod memory;
@@ -11,8 +13,19 @@ mod pause;
 pub(crate) mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod socket;
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "http",
+    feature = "cloudflare-kv",
+    feature = "upstash"
+))]
 mod tls;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
+#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+#[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
+mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 use std::{fmt, io, sync::Arc};
 
 use rustls::{
-    AlertDescription, ClientConfig, RootCertStore,
+    AlertDescription, ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
@@ -28,15 +28,18 @@ impl Tls {
         self.ca.is_some() || self.client.is_some()
     }
 
+    /// For clients that want a configuration though they never connect by TLS.
+    #[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+    pub(super) fn trusting_nobody() -> Result<Arc<ClientConfig>, Flaw> {
+        Ok(Arc::new(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
+    }
+
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Flaw> {
         let roots = match &self.ca {
             Some(pem) => given_roots(pem)?,
             None => system_roots()?,
         };
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| "no version of TLS")?
-            .with_root_certificates(roots);
+        let config = builder()?.with_root_certificates(roots);
         let config = match &self.client {
             None => config.with_no_client_auth(),
             Some((chain, key)) => {
@@ -48,6 +51,41 @@ impl Tls {
             }
         };
         Ok(Arc::new(config))
+    }
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Flaw> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| "no version of TLS")
+}
+
+/// What is wrong with TLS, in words of ours: rustls's own show names that the server sent.
+#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+pub(super) fn words(err: &rustls::Error) -> Flaw {
+    use rustls::CertificateError as Certificate;
+    match err {
+        rustls::Error::InvalidCertificate(flaw) => match flaw {
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                "the server's certificate has expired"
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet"
+            }
+            Certificate::UnknownIssuer => "the server's certificate is of a CA that is not trusted",
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "the server's certificate is for another name"
+            }
+            Certificate::Revoked => "the server's certificate was revoked",
+            _ => "the server's certificate was refused",
+        },
+        rustls::Error::PeerIncompatible(_) => "the server has no version or cipher in common with us",
+        rustls::Error::AlertReceived(alert) if blames_us(*alert) => {
+            "the server refused our certificate, or wants one"
+        }
+        rustls::Error::AlertReceived(_) => "the server ended the handshake or the connection",
+        rustls::Error::InvalidMessage(_) => "what the server sent is not TLS",
+        _ => "the handshake or the connection failed",
     }
 }
 

@@ -4,12 +4,14 @@ mod certs;
 mod fake;
 mod file;
 mod flood;
+pub mod http;
 mod memcached;
 pub mod process;
 mod proxy;
 mod server;
 mod store;
 pub mod suite;
+pub mod upstash;
 
 use std::{
     future::Future,
