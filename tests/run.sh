@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server where it is missing and apt-get can;
-# the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs redis-server and Node where they are missing and apt-get
+# can, and packages of npm into target/; the tests start servers of their own on free loopback ports and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,6 +41,9 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need node nodejs
+need npm npm
+run tests/servers/workers/install # miniflare, into target/
 
 run cargo test
 run cargo test --no-default-features

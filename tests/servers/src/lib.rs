@@ -8,6 +8,7 @@ mod proxy;
 mod server;
 mod store;
 pub mod suite;
+mod worker;
 
 use std::{
     future::Future,
@@ -23,6 +24,7 @@ pub use self::{
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Remote, Store},
+    worker::{Script, Worker},
 };
 
 /// The limits that the fault tests set for connecting and for a response.
