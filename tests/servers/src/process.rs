@@ -26,7 +26,8 @@ impl Process {
     /// If the program is missing; `install` is the line that installs it.
     pub fn start(command: &mut Command, install: &str, ready: impl Fn() -> bool) -> Option<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command.stdin(Stdio::null()).process_group(0).spawn().unwrap_or_else(|err| match err.kind() {
+        command.stdin(Stdio::null()).process_group(0);
+        let child = command.spawn().unwrap_or_else(|err| match err.kind() {
             io::ErrorKind::NotFound => panic!("{program} is missing. Install it: {install}"),
             _ => panic!("{program} does not start: {err}"),
         });

@@ -84,7 +84,8 @@ impl Worker {
 
     fn settings(&self, ready: &Path) -> Value {
         let modules = root().join("target/workers");
-        assert!(modules.join("node_modules/miniflare").exists(), "miniflare is missing. Install it: {INSTALL}");
+        let found = modules.join("node_modules/miniflare").exists();
+        assert!(found, "miniflare is missing. Install it: {INSTALL}");
         json!({
             "modules": modules,
             "script": root().join(self.script.path),
