@@ -1,10 +1,23 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
 mod memory;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod pause;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod socket;
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "http",
+    feature = "cloudflare-kv",
+    feature = "upstash"
+))]
 mod tls;
+#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+#[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
+mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
