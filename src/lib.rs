@@ -51,6 +51,8 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "cloudflare-kv")]
+pub use backend::cloudflare_kv::{CloudflareKvBackend, CloudflareKvBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

@@ -1,6 +1,6 @@
 //! Many names in one request.
 
-use std::{collections::HashSet, fmt::Write as _, time::Duration};
+use std::{collections::HashSet, fmt::Write as _};
 
 use data_encoding::BASE64;
 
@@ -76,13 +76,18 @@ pub(super) fn names(keys: &[StoreKey]) -> String {
 mod tests {
     use serde_json::json;
 
+    use std::time::Duration;
+
     use super::*;
     use crate::crypto::Sealed;
 
     fn key(number: usize) -> StoreKey {
         StoreKey::parse(&format!("b1.{}{}a", "a".repeat(46), {
             let digits = b"abcdefghij";
-            format!("{number:05}").bytes().map(|digit| char::from(digits[usize::from(digit - b'0')])).collect::<String>()
+            format!("{number:05}")
+                .bytes()
+                .map(|digit| char::from(digits[usize::from(digit - b'0')]))
+                .collect::<String>()
         }))
         .unwrap()
     }
@@ -99,7 +104,8 @@ mod tests {
         let writes = [write(1, 116, minute), write(2, 117, None)];
         let body: serde_json::Value = serde_json::from_str(&pairs(&writes)).unwrap();
         let value = |at: usize| BASE64.encode(writes[at].1.as_bytes());
-        let first = json!({ "key": key(1).as_str(), "base64": true, "value": value(0), "expiration_ttl": 60 });
+        let first =
+            json!({ "key": key(1).as_str(), "base64": true, "value": value(0), "expiration_ttl": 60 });
         let second = json!({ "key": key(2).as_str(), "base64": true, "value": value(1) });
         assert_eq!(body, json!([first, second]));
         let body: serde_json::Value = serde_json::from_str(&names(&[key(1), key(2)])).unwrap();
@@ -109,7 +115,8 @@ mod tests {
     #[test]
     fn last_write_of_a_name_counts() {
         let writes = vec![write(1, 116, None), write(2, 116, None), write(1, 200, None)];
-        let last: Vec<_> = last_of_each(writes).into_iter().map(|(key, entry, _)| (key, entry.len())).collect();
+        let last: Vec<_> =
+            last_of_each(writes).into_iter().map(|(key, entry, _)| (key, entry.len())).collect();
         assert_eq!(last, [(key(2), 116), (key(1), 200)]);
     }
 

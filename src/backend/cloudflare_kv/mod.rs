@@ -3,7 +3,7 @@
 mod builder;
 mod bulk;
 mod envelope;
-mod pause;
+mod throttle;
 mod wire;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};

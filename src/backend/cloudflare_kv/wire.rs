@@ -9,7 +9,7 @@ use reqwest::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{CloudflareKvBackend, NAME, bulk, envelope::Envelope, pause::Pause};
+use super::{CloudflareKvBackend, NAME, bulk, envelope::Envelope, throttle::Throttle};
 use crate::{
     backend::{
         Write,
@@ -32,7 +32,7 @@ pub(super) struct Api {
     pub(super) web: Web,
     account: Box<str>,
     namespace: Box<str>,
-    pause: Pause,
+    throttle: Throttle,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ struct BothLate;
 
 impl Api {
     pub(super) fn new(web: Web, account: &str, namespace: &str) -> Self {
-        Self { web, account: account.into(), namespace: namespace.into(), pause: Pause::default() }
+        Self { web, account: account.into(), namespace: namespace.into(), throttle: Throttle::default() }
     }
 
     pub(super) async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
@@ -139,11 +139,11 @@ impl Api {
 
     /// Sends what may be sent: nothing while the server wants to be left alone.
     async fn send(&self, request: Request, largest: usize) -> Result<Answer, BackendError> {
-        self.pause.over()?;
+        self.throttle.allow()?;
         let answer = self.web.send(request, largest).await?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             let refusal = answer.refusal();
-            self.pause.begin(refusal.retry_after());
+            self.throttle.begin(refusal.retry_after());
             return Err(refusal);
         }
         Ok(answer)

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use blindcache::{
-    BackendErrorKind, CloudflareKvBackend, CloudflareKvBuilder,
-    conformance::Expiry,
-};
+use blindcache::{CloudflareKvBackend, CloudflareKvBuilder, conformance::Expiry};
 use serde_json::json;
 
 use crate::{LIMIT, Remote, Script, Store, Worker};

@@ -1,8 +1,10 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
 mod certs;
+pub mod cloudflare;
 mod fake;
 mod flood;
+mod http_fake;
 pub mod process;
 mod proxy;
 mod server;
@@ -19,8 +21,10 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 
 pub use self::{
     certs::Certs,
+    cloudflare::Cloudflare,
     fake::Fake,
     flood::Flood,
+    http_fake::{Asked, HttpFake, Said},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Remote, Store},

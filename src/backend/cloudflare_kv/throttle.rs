@@ -14,15 +14,15 @@ const UNSAID: Duration = Duration::from_secs(1);
 
 /// Until when calls are refused.
 #[derive(Default)]
-pub(super) struct Pause(Mutex<Option<Instant>>);
+pub(super) struct Throttle(Mutex<Option<Instant>>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: the server said how long it takes no more requests")]
 struct Paused;
 
-impl Pause {
+impl Throttle {
     /// Whether a request may be sent.
-    pub(super) fn over(&self) -> Result<(), BackendError> {
+    pub(super) fn allow(&self) -> Result<(), BackendError> {
         let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         if left.is_zero() {
@@ -47,24 +47,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_sent_for_as_long_as_the_server_said() {
-        let pause = Pause::default();
-        assert!(pause.over().is_ok());
-        pause.begin(Some(Duration::from_secs(300)));
-        pause.begin(Some(Duration::from_secs(10))); // another request of before
+        let throttle = Throttle::default();
+        assert!(throttle.allow().is_ok());
+        throttle.begin(Some(Duration::from_secs(300)));
+        throttle.begin(Some(Duration::from_secs(10))); // another request of before
         tokio::time::advance(Duration::from_millis(299_990)).await;
-        let refused = pause.over().unwrap_err();
+        let refused = throttle.allow().unwrap_err();
         assert_eq!(refused.kind(), BackendErrorKind::Throttled);
         assert_eq!(refused.retry_after(), Some(Duration::from_millis(10)));
         tokio::time::advance(Duration::from_millis(10)).await;
-        assert!(pause.over().is_ok());
+        assert!(throttle.allow().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn server_that_does_not_say_is_left_alone_for_a_second() {
-        let pause = Pause::default();
-        pause.begin(None);
-        assert_eq!(pause.over().unwrap_err().retry_after(), Some(UNSAID));
+        let throttle = Throttle::default();
+        throttle.begin(None);
+        assert_eq!(throttle.allow().unwrap_err().retry_after(), Some(UNSAID));
         tokio::time::advance(UNSAID).await;
-        assert!(pause.over().is_ok());
+        assert!(throttle.allow().is_ok());
     }
 }
