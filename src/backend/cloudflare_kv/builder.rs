@@ -39,7 +39,7 @@ pub struct CloudflareKvBuilder {
 
 impl CloudflareKvBuilder {
     pub(super) fn new(account: &str, namespace: &str, token: &str) -> Self {
-        let mut settings = Settings::new(CloudflareKvBackend::MAX_ENTRY);
+        let mut settings = Settings::new(CloudflareKvBackend::LARGEST_ENTRY);
         settings.header("authorization", &Zeroizing::new(format!("Bearer {token}")));
         Self {
             settings,
@@ -58,7 +58,7 @@ impl CloudflareKvBuilder {
         self
     }
 
-    /// The largest entry in bytes, at most and by default [25 MiB](CloudflareKvBackend::MAX_ENTRY).
+    /// The largest entry in bytes, at most and by default [25 MiB](CloudflareKvBackend::LARGEST_ENTRY).
     ///
     /// It bounds what is sent, and what is read: a larger entry that another has written is
     /// [`Rejected`](crate::BackendErrorKind::Rejected). An entry is somewhat larger than its value.
@@ -82,7 +82,7 @@ impl CloudflareKvBuilder {
         if !self.has_token {
             return Err(Failure::setting("a token that is empty or not visible ASCII").of(NAME));
         }
-        let web = self.settings.build(NAME, &self.base, CloudflareKvBackend::MAX_ENTRY)?;
+        let web = self.settings.build(NAME, &self.base, CloudflareKvBackend::LARGEST_ENTRY)?;
         Ok(CloudflareKvBackend::with(Api::new(web, &self.account, &self.namespace)))
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         refused(good().base_url("https://localhost/?hunter2"));
         refused(good().timeout(Duration::ZERO));
         refused(good().max_entry(0));
-        refused(good().max_entry(CloudflareKvBackend::MAX_ENTRY + 1));
+        refused(good().max_entry(CloudflareKvBackend::LARGEST_ENTRY + 1));
         refused(good().ca_certificates("hunter2"));
         refused(good().base_url("https://localhost").ca_certificates("hunter2"));
     }

@@ -136,7 +136,7 @@ mod tests {
     /// A part ends after the entry that makes it large enough, so it holds less than the limit and the largest entry.
     #[test]
     fn largest_part_is_within_the_limit_of_the_api() {
-        let largest = MAX_BYTES + super::super::CloudflareKvBackend::MAX_ENTRY;
+        let largest = MAX_BYTES + super::super::CloudflareKvBackend::LARGEST_ENTRY;
         assert!(BASE64.encode_len(largest) + MAX_NAMES * (119 + FRAME) < 100_000_000);
     }
 }

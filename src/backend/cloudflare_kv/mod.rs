@@ -45,9 +45,9 @@ const NAME: &str = "cloudflare-kv";
 /// | `set_many` | 1 for up to 10,000 writes, or 4 MiB of entries and the last one |
 /// | `delete_many` | 1 for each name, 16 at the same time, and 1 for up to 10,000 names |
 ///
-/// An entry is at most [25 MiB](Self::MAX_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and
-/// what was stored under its name is deleted. A ttl is rounded up to whole seconds and to [60 s](Self::MIN_TTL) at
-/// least, and cut to [10 years](Self::MAX_TTL); the time within the seal decides.
+/// An entry is at most [25 MiB](Self::LARGEST_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and
+/// what was stored under its name is deleted. A ttl is rounded up to whole seconds and to [60 s](Self::SHORTEST_TTL) at
+/// least, and cut to [10 years](Self::LONGEST_TTL); the time within the seal decides.
 ///
 /// # Consistency
 ///
@@ -81,11 +81,11 @@ pub struct CloudflareKvBackend {
 
 impl CloudflareKvBackend {
     /// The largest entry in bytes: 25 MiB, the largest value that KV takes.
-    pub const MAX_ENTRY: usize = 25 * 1024 * 1024;
+    pub const LARGEST_ENTRY: usize = 25 * 1024 * 1024;
     /// The shortest time to live that KV takes.
-    pub const MIN_TTL: Duration = Duration::from_secs(60);
-    /// The longest time to live that is asked for: 3,650 days. KV names no limit; this ends before its 32 bits might.
-    pub const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3_600);
+    pub const SHORTEST_TTL: Duration = Duration::from_secs(60);
+    /// The longest time to live that is asked for: 3,650 days. KV names no limit.
+    pub const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 3_600);
 
     /// A namespace of an account, by their ids, with the limit of 2 s. Nothing is connected yet.
     ///
@@ -175,7 +175,7 @@ impl fmt::Debug for CloudflareKvBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Limits { timeout, max_entry } = self.api.web.limits;
         f.debug_struct("CloudflareKvBackend")
-            .field("server", &self.api.web.url().host_str().unwrap_or_default())
+            .field("server", &self.api.web.server())
             .field("timeout", &timeout)
             .field("max_entry", &max_entry)
             .finish_non_exhaustive()

@@ -202,7 +202,7 @@ fn refused(answer: &Answer) -> BackendError {
 /// Whole seconds, rounded up, and within what the API takes: the time within the seal decides.
 pub(super) fn seconds(ttl: Duration) -> u64 {
     let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
-    seconds.clamp(CloudflareKvBackend::MIN_TTL.as_secs(), CloudflareKvBackend::MAX_TTL.as_secs())
+    seconds.clamp(CloudflareKvBackend::SHORTEST_TTL.as_secs(), CloudflareKvBackend::LONGEST_TTL.as_secs())
 }
 
 #[cfg(test)]

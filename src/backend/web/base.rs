@@ -42,8 +42,8 @@ impl Base {
         request
     }
 
-    pub(super) fn url(&self) -> &Url {
-        &self.url
+    pub(super) fn server(&self) -> String {
+        self.url.origin().ascii_serialization()
     }
 }
 

@@ -9,7 +9,7 @@ mod settings;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Response};
 use tokio::{runtime::Handle, time::timeout};
 
 pub(super) use self::{
@@ -37,9 +37,9 @@ impl Web {
         Self { name, base, limits, pool, reached: AtomicBool::new(false) }
     }
 
-    /// Where the server is, without any login. A path may be secret: show the host alone.
-    pub(super) fn url(&self) -> &Url {
-        self.base.url()
+    /// Scheme, host and port of the server, to be shown. A path may be secret.
+    pub(super) fn server(&self) -> String {
+        self.base.server()
     }
 
     /// A request without a body, with the headers of all requests, to the base's path and these further segments.

@@ -51,7 +51,9 @@ impl Recipe {
         let mut tls = self.tls.clone();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
-        let builder = builder.redirect(Policy::none()).referer(false);
+        let builder = builder.redirect(Policy::none()).referer(false).no_hickory_dns();
+        // Another crate of the application may have switched these features on.
+        let builder = builder.no_gzip().no_brotli().no_zstd().no_deflate();
         let builder = builder.connect_timeout(self.limit).pool_max_idle_per_host(idle);
         builder.build().map_err(|_| Failure::setting("the settings make no HTTP client"))
     }

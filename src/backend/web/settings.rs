@@ -205,7 +205,7 @@ mod tests {
         let request = web.request(Method::GET, &["a"]);
         assert_eq!(request.headers()["x-token"], "hunter2");
         assert_eq!(request.headers().len(), 2);
-        assert!(!format!("{request:?} {}", web.url()).contains("hunter2"));
+        assert!(!format!("{request:?} {}", web.server()).contains("hunter2"));
     }
 
     #[test]

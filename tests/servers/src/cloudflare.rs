@@ -46,7 +46,7 @@ impl Store for Cloudflare {
     type Backend = CloudflareKvBackend;
 
     const NAME: &'static str = "cloudflare-kv";
-    const EXPIRY: Expiry = Expiry::AtLeast(CloudflareKvBackend::MIN_TTL);
+    const EXPIRY: Expiry = Expiry::AtLeast(CloudflareKvBackend::SHORTEST_TTL);
 
     async fn start() -> Self {
         tokio::task::spawn_blocking(Cloudflare::start).await.unwrap()
