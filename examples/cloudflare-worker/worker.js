@@ -11,7 +11,7 @@ const ENTRY = [0xc1, 0x62, 0x63, 0x01];
 const MIN_ENTRY = 116; // bytes
 const MAX_ENTRY = 25 * 1024 * 1024; // bytes: the largest value that KV takes
 const MIN_TTL = 60; // seconds: the shortest that KV takes; the time within the seal decides
-const MAX_TTL = 100 * 365 * 24 * 3600; // seconds
+const MAX_TTL = 10 * 365 * 24 * 3600; // seconds
 const MIN_TOKEN = 16; // characters
 
 export default {

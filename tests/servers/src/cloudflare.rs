@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blindcache::{CloudflareKvBackend, CloudflareKvBuilder, conformance::Expiry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{LIMIT, Remote, Script, Store, Worker};
 
@@ -39,6 +39,15 @@ impl Cloudflare {
     pub fn builder(port: u16) -> CloudflareKvBuilder {
         let url = format!("http://127.0.0.1:{port}/client/v4");
         CloudflareKvBackend::builder(ACCOUNT, NAMESPACE, TOKEN).base_url(&url)
+    }
+
+    /// The names that there are, and when each expires, in Unix seconds.
+    pub async fn expirations(&self) -> Vec<(String, Option<u64>)> {
+        let path = format!("/client/v4/accounts/{ACCOUNT}/storage/kv/namespaces/{NAMESPACE}/keys");
+        let (_, body) = self.0.ask("GET", &path, TOKEN, b"").await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let keys = body["result"].as_array().unwrap().iter();
+        keys.map(|key| (key["name"].as_str().unwrap().into(), key["expiration"].as_u64())).collect()
     }
 }
 

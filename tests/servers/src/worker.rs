@@ -8,6 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::process::{Process, on_free_ports};
 
@@ -50,6 +54,21 @@ impl Worker {
 
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The status and the body of its answer to a request beside any library.
+    pub async fn ask(&self, method: &str, path: &str, token: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = answer.split_off(end + 4);
+        (String::from_utf8(answer).unwrap().split(' ').nth(1).unwrap().parse().unwrap(), body)
     }
 
     /// The files of its namespace, one after the other: names in a database, values as they are.
