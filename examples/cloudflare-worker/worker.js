@@ -74,7 +74,10 @@ async function exists(kv, key) {
 // A status in place of a Response, here and below.
 async function put(kv, key, request, ttl) {
   if (ttl !== null && !/^[0-9]{1,20}$/.test(ttl)) return 400;
-  if (Number(request.headers.get("content-length")) > MAX_ENTRY) return 413;
+  if (Number(request.headers.get("content-length")) > MAX_ENTRY) {
+    await request.body?.pipeTo(new WritableStream()); // who is still sending may not hear the answer
+    return 413;
+  }
   const entry = await request.arrayBuffer();
   if (entry.byteLength > MAX_ENTRY) return 413;
   const bytes = new Uint8Array(entry);

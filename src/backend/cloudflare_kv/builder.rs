@@ -53,6 +53,8 @@ impl CloudflareKvBuilder {
     setters!();
 
     /// Where the API is, up to its version: `https://api.cloudflare.com/client/v4` by default.
+    ///
+    /// By an `http://` URL the token is sent in clear.
     pub fn base_url(mut self, url: &str) -> Self {
         self.base = Zeroizing::new(url.to_owned());
         self

@@ -36,8 +36,8 @@ pub(super) struct Api {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the two requests of this call were not answered within its limit")]
-struct BothLate;
+#[error("no answer within the limit of the call")]
+struct Late;
 
 impl Api {
     pub(super) fn new(web: Web, account: &str, namespace: &str) -> Self {
@@ -170,7 +170,7 @@ impl Api {
         if Handle::try_current().is_err() {
             return call.await; // and say so
         }
-        let late = || BackendError::new(NAME, BackendErrorKind::Timeout).with_source(BothLate);
+        let late = || BackendError::new(NAME, BackendErrorKind::Timeout).with_source(Late);
         timeout(self.web.limits.timeout, call).await.unwrap_or_else(|_| Err(late()))
     }
 }

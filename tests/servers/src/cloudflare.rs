@@ -5,7 +5,7 @@ use std::time::Duration;
 use blindcache::{CloudflareKvBackend, CloudflareKvBuilder, conformance::Expiry};
 use serde_json::{Value, json};
 
-use crate::{LIMIT, Remote, Script, Store, Worker};
+use crate::{Certs, LIMIT, Remote, Script, Store, Worker};
 
 pub const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 pub const NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
@@ -17,11 +17,20 @@ pub struct Cloudflare(pub Worker);
 impl Cloudflare {
     /// Takes any number of requests.
     pub fn start() -> Self {
-        Self::with_limit(0, Duration::ZERO)
+        Self::with(0, Duration::ZERO, None)
     }
 
-    /// Takes so many requests in a window of whole seconds, and after more of them none for as long; 0 is no limit.
+    /// The same over TLS.
+    pub fn with_tls(certs: Certs) -> Self {
+        Self::with(0, Duration::ZERO, Some(certs))
+    }
+
+    /// Takes so many requests in a window of whole seconds, and after more of them none for as long.
     pub fn with_limit(requests: u32, window: Duration) -> Self {
+        Self::with(requests, window, None)
+    }
+
+    fn with(requests: u32, window: Duration, certs: Option<Certs>) -> Self {
         Self(Worker::start(Script {
             path: "tests/servers/workers/cloudflare.mjs",
             namespace: "KV",
@@ -32,6 +41,7 @@ impl Cloudflare {
                 "LIMIT": requests,
                 "WINDOW": window.as_secs(),
             }),
+            certs,
         }))
     }
 

@@ -13,7 +13,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::{Process, on_free_ports};
+use crate::{
+    Certs,
+    process::{Process, on_free_ports},
+};
 
 /// The line that installs what is missing.
 const INSTALL: &str = "apt-get install nodejs npm, then tests/servers/workers/install";
@@ -24,6 +27,8 @@ pub struct Script {
     /// The binding of its namespace.
     pub namespace: &'static str,
     pub bindings: Value,
+    /// TLS, with these certificates.
+    pub certs: Option<Certs>,
 }
 
 /// A Worker on a free loopback port. Killed when dropped.
@@ -59,16 +64,26 @@ impl Worker {
     /// The status and the body of its answer to a request beside any library.
     pub async fn ask(&self, method: &str, path: &str, token: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
+        let size = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
+        let head = format!("{head}content-length: {size}\r\n\r\n");
         connection.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
         let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).await.unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let body = answer.split_off(end + 4);
-        (String::from_utf8(answer).unwrap().split(' ').nth(1).unwrap().parse().unwrap(), body)
+        let end = loop {
+            if let Some(at) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0, "no answer");
+        };
+        let mut body = answer.split_off(end);
+        let head = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(!head.contains("transfer-encoding"), "{head}");
+        let size = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        while body.len() < size.map_or(0, |size| size.trim().parse().unwrap()) {
+            assert_ne!(connection.read_buf(&mut body).await.unwrap(), 0, "half an answer");
+        }
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
     }
 
     /// The files of its namespace, one after the other: names in a database, values as they are.
@@ -112,6 +127,8 @@ impl Worker {
             "namespace": self.script.namespace,
             "directory": self.namespace(),
             "port": self.port,
+            "key": self.script.certs.as_ref().map(|certs| &certs.server_key),
+            "certificate": self.script.certs.as_ref().map(|certs| &certs.server),
             "ready": ready,
         })
     }

@@ -2,6 +2,7 @@
 //
 // modules: the folder with node_modules      script: the Worker, in one module       bindings: what it finds in `env`
 // namespace: the binding of the namespace    directory: where the namespace is kept  port: 0 for a free one
+// key, certificate: PEM, for TLS
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,6 +14,7 @@ const { Miniflare } = createRequire(join(settings.modules, "package.json"))("min
 const worker = new Miniflare({
   host: "127.0.0.1",
   port: settings.port,
+  ...(settings.key && { https: true, httpsKey: settings.key, httpsCert: settings.certificate }),
   modules: [{ type: "ESModule", path: "worker.mjs", contents: readFileSync(settings.script, "utf8") }],
   compatibilityDate: "2026-04-01",
   bindings: settings.bindings,

@@ -17,6 +17,7 @@ impl Example {
             path: "examples/cloudflare-worker/worker.js",
             namespace: "CACHE",
             bindings: json!({ "TOKEN": token }),
+            certs: None,
         }))
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use blindcache::{Backend, BackendErrorKind as Kind};
+use blindcache::BackendErrorKind as Kind;
 use blindcache_server_tests::{Cloudflare, HttpFake, Store, cloudflare::TOKEN};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;

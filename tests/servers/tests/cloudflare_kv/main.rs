@@ -8,6 +8,7 @@ mod limits;
 mod log;
 mod misbehaviour;
 mod throttle;
+mod tls;
 
 use std::time::Duration;
 
