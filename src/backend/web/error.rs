@@ -39,14 +39,18 @@ enum Cause {
     Io(#[source] io::Error),
     #[error("the connection was closed before the answer was there")]
     Closed,
-    #[error("the server ended the call, or the HTTP/2 connection")]
+    #[error("the server ended the HTTP/2 connection")]
     Ended,
+    #[error("the server ended the call")]
+    Reset,
     #[error("TLS failed: {0}")]
     Tls(&'static str),
     #[error("the answer is longer than what was asked for can be")]
     Flood,
     #[error("larger than the largest entry that is set, or that the store takes")]
     TooLarge,
+    #[error("the connection that another call was making, and that this one waited for, was lost")]
+    Shared,
     #[error("the client failed")]
     Client,
     #[error("{0}")]
@@ -63,9 +67,14 @@ impl Failure {
         }
         let mut layers =
             std::iter::successors(err.source(), |layer: &&'_ (dyn StdError + 'static)| (*layer).source());
-        layers.find_map(Self::layer).unwrap_or_else(|| match err.is_timeout() {
-            true => Self::no_answer(), // of a time limit in the caller's own client
-            false => Self::new(Rejected, Cause::Client),
+        layers.find_map(Self::layer).unwrap_or_else(|| {
+            if err.is_timeout() {
+                Self::no_answer() // of a time limit in the caller's own client
+            } else if err.is_connect() {
+                Self::new(Transient, Cause::Shared)
+            } else {
+                Self::new(Rejected, Cause::Client)
+            }
         })
     }
 
@@ -94,17 +103,36 @@ impl Failure {
         if let Some(err) = tls::error_in(err) {
             return Self::new(tls::kind(&err), Cause::Tls(tls::words(&err)));
         }
+        if let Some(inner) = err.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()) {
+            return Self::io(inner);
+        }
         let kind = match err.kind() {
             io::ErrorKind::PermissionDenied => Denied,
             io::ErrorKind::TimedOut => Timeout,
+            io::ErrorKind::InvalidData => return Self::tls_text(&err.to_string()),
             _ => Transient,
         };
         let source = err.raw_os_error().map_or(err.kind().into(), io::Error::from_raw_os_error);
         Self::new(kind, Cause::Io(source))
     }
 
+    /// From TLS below HTTP/2, which passes on to its calls no more than the text of it.
+    fn tls_text(text: &str) -> Self {
+        let blames_us = ["Certificate", "UnknownCA", "AccessDenied", "DecryptError"];
+        match text.strip_prefix("received fatal alert: ") {
+            Some(alert) if blames_us.iter().any(|word| alert.contains(word)) => {
+                Self::new(Denied, Cause::Tls("the server refused our certificate, or wants one"))
+            }
+            Some(_) => Self::new(Transient, Cause::Tls("the server ended the connection")),
+            None => Self::new(Rejected, Cause::Tls("what the server sent is not TLS")),
+        }
+    }
+
     /// From HTTP/2: a broken rule on its side, or that it ended the call or the connection.
     fn h2(err: &h2::Error) -> Self {
+        if let Some(io) = err.get_io() {
+            return Self::io(io);
+        }
         if err.is_library() {
             return Self::new(Rejected, Cause::Garbage);
         }
@@ -121,7 +149,8 @@ impl Failure {
             Some(h2::Reason::INADEQUATE_SECURITY | h2::Reason::HTTP_1_1_REQUIRED) => Misconfigured,
             Some(_) => Rejected,
         };
-        Self::new(kind, Cause::Ended)
+        // With a connection end all its calls, for whichever it was. One that is full of dropped calls ends so.
+        Self::new(kind, if err.is_go_away() { Cause::Ended } else { Cause::Reset })
     }
 
     /// From a status that is no success.
@@ -174,8 +203,17 @@ impl Failure {
 
     /// Whether the connection was lost, so that the call can be made again on another.
     pub(super) fn lost_connection(&self) -> bool {
-        let lost = matches!(self.cause, Cause::Io(_) | Cause::Closed | Cause::Ended | Cause::Tls(_));
-        lost && self.kind == Transient
+        match self.cause {
+            Cause::Ended => true,
+            Cause::Io(_) | Cause::Closed | Cause::Tls(_) => self.kind == Transient,
+            _ => false,
+        }
+    }
+
+    /// Whether there was no connection, though none was refused: what the client says where several calls wait for one
+    /// HTTP/2 connection.
+    pub(super) fn missed_connection(&self) -> bool {
+        matches!(self.cause, Cause::Shared)
     }
 
     /// Whether nothing came in time.

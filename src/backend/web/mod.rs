@@ -71,9 +71,9 @@ impl Web {
         request: Request,
         largest: usize,
     ) -> Result<Answer, Failure> {
-        let again = request.try_clone().filter(|_| call.may_be_old);
+        let again = request.try_clone();
         match (self.once(&call.client, request, largest).await, again) {
-            (Err(failure), Some(again)) if failure.lost_connection() => {
+            (Err(failure), Some(again)) if call.may_be_repeated(&failure) => {
                 self.once(self.pool.unpooled(), again, largest).await
             }
             (done, _) => done,

@@ -109,12 +109,17 @@ pub(super) struct Call<'a> {
     pub(super) client: Client,
     number: u64,
     /// Whether its connection may be one that was there before.
-    pub(super) may_be_old: bool,
+    may_be_old: bool,
     started: Instant,
     over: bool,
 }
 
 impl Call<'_> {
+    /// Whether the call failed for its connection alone, and a new one may do better.
+    pub(super) fn may_be_repeated(&self, failure: &Failure) -> bool {
+        failure.missed_connection() || self.may_be_old && failure.lost_connection()
+    }
+
     pub(super) fn over(mut self, outcome: &Result<Answer, Failure>) {
         self.over = true;
         let mut state = self.pool.state();

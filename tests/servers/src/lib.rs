@@ -4,6 +4,7 @@ mod certs;
 pub mod cloudflare;
 mod fake;
 mod flood;
+pub mod http;
 mod http_fake;
 pub mod process;
 mod proxy;
