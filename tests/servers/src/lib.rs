@@ -28,7 +28,7 @@ pub use self::{
     http_fake::{Asked, HttpFake, Said},
     proxy::{Fault, Proxy},
     server::{Options, Server},
-    store::{Remote, Store},
+    store::{Memory, Remote, Store},
     worker::{Script, Worker},
 };
 
