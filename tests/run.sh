@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server and Node where they are missing and apt-get
-# can, and packages of npm into target/; the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs redis-server, nginx and Node where they are missing and
+# apt-get can, and packages of npm into target/; the tests start servers of their own on free loopback ports and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,26 +13,30 @@ run() {
     "$@"
 }
 
-# Where the program $1 is missing, installs the package $2, without ever asking for a password.
+# Where the program or file $1 is missing, installs the packages $2 and so on, without ever asking for a password.
 need() {
-    if command -v "$1" >/dev/null; then
+    if [[ -e $1 ]] || command -v "$1" >/dev/null; then
         return
     fi
+    local packages=("${@:2}")
     local root=()
     if [[ $(id -u) -ne 0 ]]; then
         root=(sudo -n)
     fi
-    say "installing $2, for $1"
+    say "installing ${packages[*]}, for $1"
     if ! command -v apt-get >/dev/null || ! { [[ ${#root[@]} -eq 0 ]] || sudo -n true 2>/dev/null; }; then
-        echo "$1 is missing, and cannot be installed from here. As root: apt-get install $2" >&2
+        echo "$1 is missing, and cannot be installed from here. As root: apt-get install ${packages[*]}" >&2
         exit 1
     fi
     # In runlevel 1 a package does not start its service; where systemd does not care, it is stopped.
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "$2"
-    if [[ $2 == redis-server ]]; then
-        "${root[@]}" service redis-server stop >/dev/null 2>&1 || true
-    fi
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "${packages[@]}"
+    local service
+    for service in redis-server nginx; do
+        if [[ " ${packages[*]} " == *" $service "* ]]; then
+            "${root[@]}" service "$service" stop >/dev/null 2>&1 || true
+        fi
+    done
 }
 
 if ! command -v cargo >/dev/null; then
@@ -41,6 +45,9 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need /usr/sbin/nginx nginx
+need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
+need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
 need node nodejs
 need npm npm
 run tests/servers/workers/install # miniflare, into target/
@@ -73,5 +80,6 @@ run cargo run --example rotate_keys
 run cargo run --example macro
 run cargo run --example custom_backend --features conformance
 run cargo run --example web -- --demo
+run cargo run --features http --example http_store -- --demo
 
 say "all passed"

@@ -21,6 +21,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// A whole answer.
 pub(crate) struct Answer {
     pub(super) backend: &'static str,
+    /// Whether it came over HTTP/2, where all calls share one connection.
+    pub(super) is_http2: bool,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Empty where the answer is no success and has more than 16 KiB.
@@ -69,9 +71,10 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The body of this answer, of which nothing was read yet.
-    pub(super) fn of(response: &Response, largest: usize) -> Result<Self, Failure> {
-        Self::sized(response.status().is_success(), response.content_length(), largest)
+    /// The body of this answer, of which nothing was read yet. To `HEAD` there is none, whatever its length is said to be.
+    pub(super) fn of(response: &Response, is_head: bool, largest: usize) -> Result<Self, Failure> {
+        let length = response.content_length().filter(|_| !is_head);
+        Self::sized(response.status().is_success(), length, largest)
     }
 
     fn sized(is_success: bool, length: Option<u64>, largest: usize) -> Result<Self, Failure> {

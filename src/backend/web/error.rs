@@ -29,7 +29,7 @@ enum Cause {
     Status(u16),
     #[error("the answer is not what this call gives")]
     Unexpected,
-    #[error("the answer is not HTTP")]
+    #[error("the answer is not HTTP, or not TLS")]
     Garbage,
     #[error("no answer within the limit")]
     NoAnswer,
@@ -109,22 +109,24 @@ impl Failure {
         let kind = match err.kind() {
             io::ErrorKind::PermissionDenied => Denied,
             io::ErrorKind::TimedOut => Timeout,
-            io::ErrorKind::InvalidData => return Self::tls_text(&err.to_string()),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput if err.raw_os_error().is_none() => {
+                return Self::text(&err.to_string());
+            }
             _ => Transient,
         };
         let source = err.raw_os_error().map_or(err.kind().into(), io::Error::from_raw_os_error);
         Self::new(kind, Cause::Io(source))
     }
 
-    /// From TLS below HTTP/2, which passes on to its calls no more than the text of it.
-    fn tls_text(text: &str) -> Self {
+    /// From who reads the socket: HTTP/2 passes no more on of TLS below it than its text.
+    fn text(text: &str) -> Self {
         let blames_us = ["Certificate", "UnknownCA", "AccessDenied", "DecryptError"];
         match text.strip_prefix("received fatal alert: ") {
             Some(alert) if blames_us.iter().any(|word| alert.contains(word)) => {
                 Self::new(Denied, Cause::Tls("the server refused our certificate, or wants one"))
             }
             Some(_) => Self::new(Transient, Cause::Tls("the server ended the connection")),
-            None => Self::new(Rejected, Cause::Tls("what the server sent is not TLS")),
+            None => Self::new(Rejected, Cause::Garbage),
         }
     }
 

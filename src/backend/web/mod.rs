@@ -9,7 +9,7 @@ mod settings;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use reqwest::{Client, Method, Request, Response};
+use reqwest::{Client, Method, Request, Response, Version};
 use tokio::{runtime::Handle, time::timeout};
 
 pub(super) use self::{
@@ -18,7 +18,11 @@ pub(super) use self::{
     error::Failure,
     settings::{Limits, Settings, setters},
 };
-use self::{answer::Body, base::Base, pool::Pool};
+use self::{
+    answer::Body,
+    base::Base,
+    pool::{Call, Pool},
+};
 use crate::error::BackendError;
 
 /// A server, and the pools of connections to it.
@@ -58,8 +62,8 @@ impl Web {
 
     async fn within_limit(&self, request: Request, largest: usize) -> Result<Answer, Failure> {
         Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
-        let call = self.pool.call();
-        let sent = timeout(self.limits.timeout, self.up_to_twice(&call, request, largest)).await;
+        let mut call = self.pool.call();
+        let sent = timeout(self.limits.timeout, self.up_to_twice(&mut call, request, largest)).await;
         let sent = sent.unwrap_or_else(|_| Err(Failure::no_answer()));
         call.over(&sent);
         sent
@@ -67,24 +71,26 @@ impl Web {
 
     async fn up_to_twice(
         &self,
-        call: &pool::Call<'_>,
+        call: &mut Call<'_>,
         request: Request,
         largest: usize,
     ) -> Result<Answer, Failure> {
         let again = request.try_clone();
         match (self.once(&call.client, request, largest).await, again) {
             (Err(failure), Some(again)) if call.may_be_repeated(&failure) => {
-                self.once(self.pool.unpooled(), again, largest).await
+                call.renew();
+                self.once(&call.client, again, largest).await
             }
             (done, _) => done,
         }
     }
 
     async fn once(&self, client: &Client, request: Request, largest: usize) -> Result<Answer, Failure> {
+        let is_head = request.method() == Method::HEAD;
         let failed = |err: reqwest::Error| Failure::client(&err, self.reached.load(Relaxed));
         let mut response = client.execute(request).await.map_err(failed)?;
         self.reached.store(true, Relaxed);
-        let mut body = Body::of(&response, largest)?;
+        let mut body = Body::of(&response, is_head, largest)?;
         while body.wants_more()
             && let Some(part) = response.chunk().await.map_err(failed)?
         {
@@ -95,7 +101,8 @@ impl Web {
 
     fn answer(&self, mut response: Response, body: Body) -> Answer {
         let headers = std::mem::take(response.headers_mut());
-        Answer { backend: self.name, status: response.status(), headers, body: body.into_bytes() }
+        let (status, is_http2) = (response.status(), response.version() == Version::HTTP_2);
+        Answer { backend: self.name, is_http2, status, headers, body: body.into_bytes() }
     }
 
     /// The error of an entry that is larger than the limit.

@@ -32,6 +32,8 @@ struct State {
     number: u64,
     /// Whether it has an answer, and has not lost a connection since.
     answered: bool,
+    /// Whether the last answer came over HTTP/2.
+    is_http2: bool,
     /// Since when a call has been without an answer whose caller gave up, if nothing was answered since.
     doubted: Option<Instant>,
 }
@@ -88,7 +90,7 @@ impl Pool {
     fn replace(&self, state: &mut State) {
         let client = self.recipe.as_ref().and_then(|recipe| recipe.client(IDLE).ok());
         let client = client.unwrap_or_else(|| state.client.clone());
-        *state = State::new(client, state.number + 1);
+        *state = State { is_http2: state.is_http2, ..State::new(client, state.number + 1) };
     }
 
     /// Held for moments, never across an await.
@@ -99,7 +101,7 @@ impl Pool {
 
 impl State {
     fn new(client: Client, number: u64) -> Self {
-        Self { client, number, answered: false, doubted: None }
+        Self { client, number, answered: false, is_http2: false, doubted: None }
     }
 }
 
@@ -120,6 +122,20 @@ impl Call<'_> {
         failure.missed_connection() || self.may_be_old && failure.lost_connection()
     }
 
+    /// Goes on with a client whose connections are new: over HTTP/2 with the next one, so that the calls which lost their
+    /// one connection share another; over HTTP/1.1 with one that pools nothing, whose loss was this call's alone.
+    pub(super) fn renew(&mut self) {
+        let mut state = self.pool.state();
+        if !state.is_http2 {
+            self.client = self.pool.unpooled.clone();
+            return;
+        }
+        if state.number == self.number {
+            self.pool.replace(&mut state);
+        }
+        (self.client, self.number) = (state.client.clone(), state.number);
+    }
+
     pub(super) fn over(mut self, outcome: &Result<Answer, Failure>) {
         self.over = true;
         let mut state = self.pool.state();
@@ -127,7 +143,9 @@ impl Call<'_> {
             return;
         }
         match outcome {
-            Ok(_) => (state.answered, state.doubted) = (true, None),
+            Ok(answer) => {
+                (state.answered, state.is_http2, state.doubted) = (true, answer.is_http2, None);
+            }
             Err(failure) if failure.is_timeout() => self.pool.replace(&mut state),
             Err(failure) if failure.lost_connection() => state.answered = false,
             Err(_) => {}
@@ -170,8 +188,9 @@ pub(super) mod tests {
         recipe().client(0).unwrap()
     }
 
-    fn answer() -> Result<Answer, Failure> {
-        Ok(Answer { backend: "a", status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
+    fn answer(is_http2: bool) -> Result<Answer, Failure> {
+        let (status, headers, body) = (StatusCode::OK, HeaderMap::new(), Bytes::new());
+        Ok(Answer { backend: "a", is_http2, status, headers, body })
     }
 
     #[test]
@@ -197,7 +216,7 @@ pub(super) mod tests {
             let call = pool.call();
             tokio::time::advance(LIMIT / 4).await;
             drop(call);
-            pool.call().over(&answer());
+            pool.call().over(&answer(false));
         }
         assert_eq!(pool.state().number, 0);
         for _ in 0..3 {
@@ -206,15 +225,33 @@ pub(super) mod tests {
             tokio::time::advance(LIMIT / 3 + Duration::from_millis(1)).await;
             drop(call);
         }
-        pool.call().over(&answer());
+        pool.call().over(&answer(false));
         assert_eq!(pool.state().number, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_lost_one_http_2_connection_share_the_next_client() {
+        let pool = Pool::new(recipe()).unwrap();
+        pool.call().over(&answer(true));
+        let (mut first, mut second, mut third) = (pool.call(), pool.call(), pool.call());
+        first.renew();
+        second.renew();
+        assert_eq!((first.number, second.number), (1, 1));
+        first.over(&answer(true));
+        third.renew();
+        assert_eq!((third.number, pool.call().number), (1, 1));
+        assert!(pool.call().may_be_old);
+        let pool = Pool::new(recipe()).unwrap();
+        pool.call().over(&answer(false));
+        pool.call().renew();
+        assert_eq!(pool.call().number, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn connection_may_be_old_until_one_was_lost() {
         let pool = Pool::new(recipe()).unwrap();
         assert!(!pool.call().may_be_old);
-        pool.call().over(&answer());
+        pool.call().over(&answer(false));
         let before = pool.call();
         assert!(before.may_be_old);
         before.over(&Err(Failure::closed()));

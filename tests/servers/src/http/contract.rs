@@ -8,7 +8,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, http::Version, middleware::from_fn};
+use axum::{
+    Router,
+    extract::Request,
+    http::{Version, header::CONTENT_TYPE},
+    middleware::from_fn,
+};
 use blindcache::{
     AnyBackend, Backend, BackendError, HttpBackend, HttpBuilder, MemoryBackend, Sealed, StoreKey,
     conformance::Expiry,
@@ -20,7 +25,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rustls::{
-    RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
@@ -32,7 +37,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::misdeed::{Misdeed, Misdeeds};
+use super::{
+    PATIENT,
+    misdeed::{Misdeed, Misdeeds},
+};
 use crate::{Certs, LIMIT, Remote, Store};
 
 #[allow(dead_code)] // its `main`
@@ -72,13 +80,16 @@ struct Seen {
 
 impl Contract {
     pub async fn speaking(speaks: Speaks) -> Self {
-        let (shelf, misdeeds, seen) = <(Arc<Shelf>, Misdeeds, Arc<Seen>)>::default();
-        *shelf.misdeeds.lock().unwrap() = misdeeds.clone();
+        let (misdeeds, seen) = <(Misdeeds, Arc<Seen>)>::default();
+        let shelf = Arc::new(Shelf { misdeeds: misdeeds.clone(), ..Shelf::default() });
         let router = http_store::guarded(TOKEN, http_store::store(AnyBackend::new(shelf.clone())));
         let router = router.layer(from_fn({
             let (misdeeds, seen) = (misdeeds.clone(), seen.clone());
             move |request: Request, next| {
-                let line = format!("{} {}", request.method(), request.uri());
+                let kind =
+                    request.headers().get(CONTENT_TYPE).map(|kind| format!(" {}", kind.to_str().unwrap()));
+                let path = request.uri().path_and_query().unwrap();
+                let line = format!("{} {path}{}", request.method(), kind.unwrap_or_default());
                 seen.requests.lock().unwrap().push((request.version(), line));
                 misdeeds.clone().answer(request, next)
             }
@@ -104,7 +115,7 @@ impl Contract {
         self.seen.connections.load(SeqCst)
     }
 
-    /// The requests so far: the version, and such as `GET /cache/b1.…`.
+    /// The requests so far: the version, and such as `GET /cache/b1.…`, with the type of the body where there is one.
     pub fn requests(&self) -> Vec<(Version, String)> {
         self.seen.requests.lock().unwrap().clone()
     }
@@ -120,14 +131,31 @@ impl Contract {
 
     /// A builder for the server behind this port, with all that it asks for.
     pub fn builder(&self, port: u16) -> HttpBuilder {
-        let builder = HttpBackend::builder(&self.url_at(port));
-        let builder = builder.header("Authorization", &format!("Bearer {TOKEN}"));
         match self.speaks {
-            Speaks::Http1 => builder,
-            _ => builder
+            Speaks::Http1 => self.bearer(port),
+            _ => self
+                .bearer(port)
                 .ca_certificates(self.certs.ca.as_str())
                 .client_certificate(self.certs.client.as_str(), self.certs.client_key.as_str()),
         }
+    }
+
+    /// A builder with the token alone.
+    pub fn bearer(&self, port: u16) -> HttpBuilder {
+        let builder = HttpBackend::builder(&self.url_at(port)).timeout(PATIENT);
+        builder.header("Authorization", &format!("Bearer {TOKEN}"))
+    }
+
+    /// What a client of the caller's own knows of the server.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(&self.certs.ca)).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+        let key = PrivateKeyDer::from_pem_slice(self.certs.client_key.as_bytes()).unwrap();
+        let mut config = config.with_client_auth_cert(vec![certificate(&self.certs.client)], key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config
     }
 
     fn serve(&mut self) {
@@ -146,7 +174,6 @@ impl Contract {
             Speaks::Tls1 => b"http/1.1".to_vec(),
             Speaks::Tls2 => b"h2".to_vec(),
         };
-        let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.certs.ca)).unwrap();
@@ -159,6 +186,10 @@ impl Contract {
         config.alpn_protocols = vec![version];
         Some(TlsAcceptor::from(Arc::new(config)))
     }
+}
+
+fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 impl Drop for Contract {
@@ -201,7 +232,7 @@ async fn talk(client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
 struct Shelf {
     memory: MemoryBackend,
     written: Mutex<Vec<u8>>,
-    misdeeds: Mutex<Misdeeds>,
+    misdeeds: Misdeeds,
 }
 
 impl Backend for Shelf {
@@ -211,8 +242,8 @@ impl Backend for Shelf {
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
         self.written.lock().unwrap().extend([key.as_str().as_bytes(), entry.as_bytes()].concat());
-        let misdeed = self.misdeeds.lock().unwrap().current.lock().unwrap().clone();
-        let ttl = ttl.filter(|_| !matches!(misdeed, Misdeed::IgnoresTtl));
+        let ignored = matches!(*self.misdeeds.current.lock().unwrap(), Misdeed::IgnoresTtl);
+        let ttl = ttl.filter(|_| !ignored);
         self.memory.set(key, entry, ttl).await
     }
 

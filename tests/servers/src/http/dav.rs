@@ -4,7 +4,7 @@ use std::fs;
 
 use blindcache::{HttpBackend, conformance::Expiry};
 
-use super::{nginx::Nginx, plain};
+use super::{PATIENT, nginx::Nginx, plain};
 use crate::{Certs, Remote, Store};
 
 /// An nginx that keeps each entry as a file and takes no notice of a ttl.
@@ -24,11 +24,17 @@ impl Dav {
         Self(Nginx::start("", location, certs))
     }
 
+    /// Whether every request so far was HTTP/2.
+    pub fn spoke_http_2(&self) -> bool {
+        let versions = self.0.versions();
+        !versions.is_empty() && versions.lines().all(|version| version == "HTTP/2.0")
+    }
+
     /// The backend for one with TLS.
     pub fn tls_backend(&self) -> HttpBackend {
         let ca = self.0.certs.as_ref().unwrap().ca.as_str();
         let url = format!("https://localhost:{}", self.0.port);
-        HttpBackend::builder(&url).ca_certificates(ca).build().unwrap()
+        HttpBackend::builder(&url).timeout(PATIENT).ca_certificates(ca).build().unwrap()
     }
 }
 

@@ -6,6 +6,8 @@ mod lua;
 mod misdeed;
 mod nginx;
 
+use std::time::Duration;
+
 use blindcache::{HttpBackend, HttpBuilder};
 
 pub use self::{
@@ -16,11 +18,14 @@ pub use self::{
 };
 use crate::LIMIT;
 
+/// A limit that a busy machine does not meet.
+const PATIENT: Duration = Duration::from_secs(20);
+
 /// A backend for plain HTTP on this port, with the short limit of the fault tests.
 pub fn impatient(port: u16) -> HttpBackend {
     plain(port).timeout(LIMIT).build().unwrap()
 }
 
 fn plain(port: u16) -> HttpBuilder {
-    HttpBackend::builder(&format!("http://127.0.0.1:{port}"))
+    HttpBackend::builder(&format!("http://127.0.0.1:{port}")).timeout(PATIENT)
 }

@@ -16,6 +16,12 @@ use crate::{
 
 const INSTALL: &str = "apt-get install nginx libnginx-mod-http-lua lua-nginx-redis";
 
+/// Debian's is where the path of a user who is not root does not lead.
+fn program() -> &'static str {
+    let debian = "/usr/sbin/nginx";
+    if Path::new(debian).exists() { debian } else { "nginx" }
+}
+
 /// An nginx on a free loopback port, with a directory of its own, and one `location /cache/`. Killed when dropped.
 pub(super) struct Nginx {
     process: Option<Process>,
@@ -47,6 +53,11 @@ impl Nginx {
         self.dir.path()
     }
 
+    /// The version of HTTP of each request so far, one a line.
+    pub(super) fn versions(&self) -> String {
+        fs::read_to_string(self.dir().join("access.log")).unwrap()
+    }
+
     pub(super) fn stop(&mut self) {
         self.process = None;
     }
@@ -60,7 +71,7 @@ impl Nginx {
     fn run(&mut self) -> bool {
         let config = self.dir().join("nginx.conf");
         fs::write(&config, self.config()).unwrap();
-        let mut command = Command::new("nginx");
+        let mut command = Command::new(program());
         command.arg("-p").arg(self.dir()).arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
         let port = self.port;
         self.process =
@@ -89,7 +100,8 @@ impl Nginx {
             daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;
             events {{ worker_connections 4096; }}
             http {{
-                {temporary} access_log off; default_type application/octet-stream;
+                log_format versions $server_protocol; access_log {dir}/access.log versions;
+                {temporary} default_type application/octet-stream;
                 server {{
                     listen 127.0.0.1:{port}{tls}; {certificates}
                     client_max_body_size 8m;
