@@ -46,8 +46,9 @@ const NAME: &str = "cloudflare-kv";
 /// | `delete_many` | 1 for each name, 16 at the same time, and 1 for up to 10,000 names |
 ///
 /// An entry is at most [25 MiB](Self::LARGEST_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and
-/// what was stored under its name is deleted. A ttl is rounded up to whole seconds and to [60 s](Self::SHORTEST_TTL) at
-/// least, and cut to [10 years](Self::LONGEST_TTL); the time within the seal decides.
+/// what was stored under its name is deleted; where that fails, the error is that of the delete. A batch with such a one
+/// still writes the others. A ttl is rounded up to whole seconds and to [60 s](Self::SHORTEST_TTL) at least, and cut to
+/// [10 years](Self::LONGEST_TTL); the time within the seal decides.
 ///
 /// # Consistency
 ///

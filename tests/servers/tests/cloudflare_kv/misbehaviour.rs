@@ -84,7 +84,7 @@ async fn throttling() -> String {
 
 /// It says that there is what is not, and the other way round.
 async fn lying() -> String {
-    let (_fake, backend, answer) = told(|asked| match asked.path.contains("/metadata/") {
+    let (fake, backend, answer) = told(|asked| match asked.path.contains("/metadata/") {
         true => success("null"),
         false if asked.method == "GET" => refusal(404, 10_009),
         false => success("null"),
@@ -97,7 +97,8 @@ async fn lying() -> String {
         true => refusal(404, 10_009),
         false => success("null"),
     });
-    assert!(!backend.delete(&key(1)).await.unwrap()); // and deleted it
+    assert!(!backend.delete(&key(1)).await.unwrap());
+    assert_eq!(fake.asked().last().unwrap().method, "DELETE");
     "the lie; `get` is a miss, and `delete` deletes all the same".into()
 }
 
