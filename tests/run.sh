@@ -51,6 +51,8 @@ need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
 need node nodejs
 need npm npm
 run tests/servers/workers/install # miniflare, into target/
+need unshare util-linux # file systems of a test are mounted where nothing else sees them
+need mount mount
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 

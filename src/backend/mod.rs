@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cloudflare-kv")]
 pub(crate) mod cloudflare_kv;
+#[cfg(feature = "file")]
+pub(crate) mod file;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 mod memory;

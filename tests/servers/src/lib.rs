@@ -3,6 +3,7 @@
 mod certs;
 pub mod cloudflare;
 mod fake;
+mod file;
 mod flood;
 pub mod http;
 mod http_fake;
@@ -24,6 +25,7 @@ pub use self::{
     certs::Certs,
     cloudflare::Cloudflare,
     fake::Fake,
+    file::Files,
     flood::Flood,
     http_fake::{Asked, HttpFake, Said},
     proxy::{Fault, Proxy},
