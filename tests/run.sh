@@ -48,10 +48,25 @@ need redis-server redis-server
 need /usr/sbin/nginx nginx
 need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
 need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
+need python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
+
+# What the second implementation of the format needs, in a folder of its own.
+if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
+    run python3 -m venv target/python
+    run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+    touch target/python/installed
+fi
 
 run cargo test
 run cargo test --no-default-features
+# What the second implementation seals, from a new seed each time, must open here; tests/servers has the other way.
+run target/python/bin/python3 docs/reference.py
+seed=$(od -An -N8 -tx8 /dev/urandom)
+run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fresh-vectors.json
+run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
+run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test -p blindcache-server-tests
 
 # Each example without a server; tests/servers runs the quickstart with one.
@@ -60,6 +75,7 @@ run cargo run --example quickstart
 run cargo run --example tags
 run cargo run --example rotate_keys
 run cargo run --example macro
+run cargo run --example custom_backend --features conformance
 run cargo run --example web -- --demo
 run cargo run --features http --example http_store -- --demo
 
