@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(after(&[(RETRY_AFTER, "99999999999999999999999")]), Some(LONGEST_RETRY_AFTER));
         // The local clock says Sun, 06 Nov 1994 08:49:37 GMT.
         let date = (RETRY_AFTER, "Sun, 06 Nov 1994 08:50:00 GMT");
-        assert_eq!(after(&[date.clone()]), seconds(23));
+        assert_eq!(after(std::slice::from_ref(&date)), seconds(23));
         assert_eq!(after(&[date.clone(), (DATE, "Sun, 06 Nov 1994 08:49:55 GMT")]), seconds(5));
         assert_eq!(after(&[date.clone(), (DATE, "Sun, 06 Nov 1994 08:59:55 GMT")]), seconds(0));
         assert_eq!(after(&[(RETRY_AFTER, "Fri, 31 Dec 9999 23:59:59 GMT")]), Some(LONGEST_RETRY_AFTER));
