@@ -57,6 +57,8 @@ pub use backend::cloudflare_kv::{CloudflareKvBackend, CloudflareKvBuilder};
 pub use backend::file::{FileBackend, FileBuilder, Swept};
 #[cfg(feature = "http")]
 pub use backend::http::{HttpBackend, HttpBuilder};
+#[cfg(feature = "memcached")]
+pub use backend::memcached::{MemcachedBackend, MemcachedBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

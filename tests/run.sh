@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server, nginx and Node where they are missing and
-# apt-get can, and packages of npm into target/; the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs redis-server, memcached, nginx and Node where they are
+# missing and apt-get can, and packages of npm into target/; the tests start servers of their own on free loopback ports
+# and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +33,7 @@ need() {
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "${packages[@]}"
     local service
-    for service in redis-server nginx; do
+    for service in redis-server memcached nginx; do
         if [[ " ${packages[*]} " == *" $service "* ]]; then
             "${root[@]}" service "$service" stop >/dev/null 2>&1 || true
         fi
@@ -53,6 +54,7 @@ need npm npm
 run tests/servers/workers/install # miniflare, into target/
 need unshare util-linux # file systems of a test are mounted where nothing else sees them
 need mount mount
+need memcached memcached
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 

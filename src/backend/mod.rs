@@ -6,6 +6,8 @@ pub(crate) mod cloudflare_kv;
 pub(crate) mod file;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod pause;

@@ -7,6 +7,7 @@ mod file;
 mod flood;
 pub mod http;
 mod http_fake;
+mod memcached;
 pub mod process;
 mod proxy;
 mod server;
@@ -28,6 +29,7 @@ pub use self::{
     file::Files,
     flood::Flood,
     http_fake::{Asked, HttpFake, Said},
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Memory, Remote, Store},
