@@ -51,6 +51,8 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "cloudflare-kv")]
+pub use backend::cloudflare_kv::{CloudflareKvBackend, CloudflareKvBuilder};
 #[cfg(feature = "file")]
 pub use backend::file::{FileBackend, FileBuilder, Swept};
 #[cfg(feature = "http")]

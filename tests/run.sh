@@ -51,7 +51,7 @@ need memcached memcached
 need /usr/sbin/nginx nginx
 need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
 need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
-need node nodejs # for the official client of Upstash
+need node nodejs # for miniflare, and the official client of Upstash
 need npm npm
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
@@ -62,7 +62,8 @@ if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
     run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
     touch target/python/installed
 fi
-run tests/servers/upstash/install
+run tests/servers/install upstash
+run tests/servers/install workers # miniflare
 
 run cargo test
 run cargo test --no-default-features

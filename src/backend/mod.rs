@@ -1,5 +1,7 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "cloudflare-kv")]
+pub(crate) mod cloudflare_kv;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 #[cfg(feature = "http")]

@@ -1,10 +1,12 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
 mod certs;
+pub mod cloudflare;
 mod fake;
 mod file;
 mod flood;
 pub mod http;
+mod http_fake;
 mod memcached;
 pub mod process;
 mod proxy;
@@ -12,6 +14,7 @@ mod server;
 mod store;
 pub mod suite;
 pub mod upstash;
+mod worker;
 
 use std::{
     future::Future,
@@ -22,13 +25,16 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 
 pub use self::{
     certs::Certs,
+    cloudflare::Cloudflare,
     fake::Fake,
     file::Files,
     flood::Flood,
+    http_fake::{Asked, HttpFake, Said},
     memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Memory, Remote, Store},
+    worker::{Script, Worker},
 };
 
 /// The limits that the fault tests set for connecting and for a response.

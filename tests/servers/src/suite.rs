@@ -5,6 +5,8 @@ mod faults;
 mod outage;
 mod plaintext;
 
+use std::time::Duration;
+
 use blindcache::{
     AnyBackend, BackendExt,
     conformance::{Subject, run_all},
@@ -28,7 +30,9 @@ pub async fn conforms<S: Store>() {
     assert_eq!(blindcache::Backend::name(&backend), S::NAME);
     let bare = backend.clone();
     run_all(&Subject::new(S::EXPIRY, move || std::future::ready(bare.clone()))).await.unwrap();
-    let layered = AnyBackend::new(backend.resilient());
+    // The layers of `resilient()`, with time for a slow store on a busy machine.
+    let layered = backend.timeout(Duration::from_secs(30)).unwrap().breaker().limit(256, 16_384).unwrap();
+    let layered = AnyBackend::new(layered.retry().deadline(Duration::from_secs(60)).unwrap());
     run_all(&Subject::new(S::EXPIRY, move || std::future::ready(layered.clone()))).await.unwrap();
 }
 
