@@ -51,6 +51,8 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "dynamodb")]
+pub use backend::dynamodb::{DynamoDbBackend, DynamoDbBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

@@ -1,9 +1,11 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "dynamodb", feature = "redis"))]
 mod tls;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

@@ -3,11 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, ClientConfig, Error, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use zeroize::Zeroizing;
+
+use crate::error::BackendErrorKind::{self, Denied, Misconfigured, Rejected, Transient};
 
 /// What cannot work in the settings, in words for an error.
 type Flaw = &'static str;
@@ -47,6 +49,35 @@ impl Tls {
         };
         Ok(Arc::new(config))
     }
+}
+
+/// What a caller can do about a failure of TLS.
+pub(super) fn kind(err: &Error) -> BackendErrorKind {
+    match err {
+        Error::InvalidCertificate(_) | Error::PeerIncompatible(_) => Misconfigured,
+        Error::AlertReceived(alert) if blames_us(*alert) => Denied,
+        Error::InvalidMessage(_) => Rejected,
+        _ => Transient,
+    }
+}
+
+/// Whether the server means that our certificate is missing or not one it accepts.
+fn blames_us(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError // signed by a CA of the same name
+            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
+    )
 }
 
 fn given_roots(pem: &[u8]) -> Result<RootCertStore, Flaw> {

@@ -6,11 +6,13 @@
 use std::{error::Error as StdError, io, sync::Arc};
 
 use redis::{ErrorKind, RedisError, ServerError};
-use rustls::AlertDescription;
 
-use crate::error::{
-    BackendError,
-    BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+use crate::{
+    backend::tls,
+    error::{
+        BackendError,
+        BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+    },
 };
 
 /// The errors of servers that mean something to a cache. All others are [`Rejected`].
@@ -141,13 +143,7 @@ impl Failure {
     }
 
     pub(super) fn tls(err: rustls::Error) -> Self {
-        let kind = match &err {
-            rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_) => Misconfigured,
-            rustls::Error::AlertReceived(alert) if blames_us(*alert) => Denied,
-            rustls::Error::InvalidMessage(_) => Rejected,
-            _ => Transient,
-        };
-        Self { kind, cause: Cause::Tls(err) }
+        Self { kind: tls::kind(&err), cause: Cause::Tls(err) }
     }
 
     /// An answer of another type than the command gives.
@@ -202,25 +198,6 @@ impl From<Failure> for BackendError {
 
 fn tls_of(err: &io::Error) -> Option<Failure> {
     Some(Failure::tls(err.get_ref()?.downcast_ref::<rustls::Error>()?.clone()))
-}
-
-/// Whether the server means that our certificate is missing or not one it accepts.
-fn blames_us(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    matches!(
-        alert,
-        Alert::CertificateRequired
-            | Alert::NoCertificate
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::DecryptError // signed by a CA of the same name
-            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
-    )
 }
 
 #[cfg(test)]
