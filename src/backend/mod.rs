@@ -3,9 +3,13 @@
 #[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
 mod memory;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod pause;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(any(feature = "dynamodb", feature = "redis"))]
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod socket;
+#[cfg(any(feature = "dynamodb", feature = "redis", feature = "memcached"))]
 mod tls;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

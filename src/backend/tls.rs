@@ -1,9 +1,9 @@
 //! TLS for every backend that has it, by rustls with an explicit provider: nothing process-wide is read or set.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use rustls::{
-    AlertDescription, ClientConfig, Error, RootCertStore,
+    AlertDescription, ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
@@ -51,35 +51,6 @@ impl Tls {
     }
 }
 
-/// What a caller can do about a failure of TLS.
-pub(super) fn kind(err: &Error) -> BackendErrorKind {
-    match err {
-        Error::InvalidCertificate(_) | Error::PeerIncompatible(_) => Misconfigured,
-        Error::AlertReceived(alert) if blames_us(*alert) => Denied,
-        Error::InvalidMessage(_) => Rejected,
-        _ => Transient,
-    }
-}
-
-/// Whether the server means that our certificate is missing or not one it accepts.
-fn blames_us(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    matches!(
-        alert,
-        Alert::CertificateRequired
-            | Alert::NoCertificate
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::DecryptError // signed by a CA of the same name
-            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
-    )
-}
-
 fn given_roots(pem: &[u8]) -> Result<RootCertStore, Flaw> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
@@ -111,4 +82,38 @@ impl fmt::Debug for Tls {
         let (ca, client) = (self.ca.is_some(), self.client.is_some());
         f.debug_struct("Tls").field("ca", &ca).field("client", &client).finish()
     }
+}
+
+/// The error of TLS that this one of a socket holds.
+pub(super) fn error_in(err: &io::Error) -> Option<rustls::Error> {
+    err.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// What an error of TLS means to a caller.
+pub(super) fn kind(err: &rustls::Error) -> BackendErrorKind {
+    match err {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_) => Misconfigured,
+        rustls::Error::AlertReceived(alert) if blames_us(*alert) => Denied,
+        rustls::Error::InvalidMessage(_) => Rejected,
+        _ => Transient,
+    }
+}
+
+/// Whether the server means that our certificate is missing or not one it accepts.
+fn blames_us(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError // signed by a CA of the same name
+            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
+    )
 }

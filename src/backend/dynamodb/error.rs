@@ -66,7 +66,7 @@ pub(super) struct Failure {
     retry_after: Option<Duration>,
 }
 
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Cause {
     #[error("the service answered {0}")]
     Code(&'static str),
@@ -88,8 +88,9 @@ enum Cause {
     Io(io::ErrorKind),
     #[error("the connection was closed before the answer was complete")]
     Closed,
-    #[error("TLS failed")]
-    Tls(#[source] rustls::Error),
+    // What rustls says of it shows names that the server sent.
+    #[error("TLS failed: {0}")]
+    Tls(&'static str),
     #[error("no credentials were found, or none could be had")]
     NoCredentials,
     #[error("larger than an item, or than the largest entry that is set")]
@@ -242,9 +243,6 @@ fn of_one(err: &(dyn StdError + 'static)) -> Option<Failure> {
     if err.is::<LengthLimitError>() {
         return Some(Failure::new(Rejected, Cause::Flood));
     }
-    if let Some(err) = err.downcast_ref::<rustls::Error>() {
-        return Some(of_tls(err));
-    }
     if let Some(err) = err.downcast_ref::<io::Error>() {
         return Some(of_io(err));
     }
@@ -264,11 +262,12 @@ fn of_hyper(err: &hyper::Error) -> Option<Failure> {
 }
 
 fn of_io(err: &io::Error) -> Failure {
-    if let Some(inner) = err.get_ref() {
-        // An `io::Error` leaves what it holds out of its chain.
-        if let Some(found) = of_chain(Some(inner)) {
-            return found;
-        }
+    if let Some(err) = tls::error_in(err) {
+        return Failure::new(tls::kind(&err), Cause::Tls(words(&err)));
+    }
+    // An `io::Error` leaves what it holds out of its chain.
+    if let Some(found) = err.get_ref().and_then(|inner| of_chain(Some(inner))) {
+        return found;
     }
     let kind = match err.kind() {
         io::ErrorKind::PermissionDenied => Denied,
@@ -278,6 +277,12 @@ fn of_io(err: &io::Error) -> Failure {
     Failure::new(kind, Cause::Io(err.kind()))
 }
 
-fn of_tls(err: &rustls::Error) -> Failure {
-    Failure::new(tls::kind(err), Cause::Tls(err.clone()))
+fn words(err: &rustls::Error) -> &'static str {
+    match err {
+        rustls::Error::InvalidCertificate(_) => "the server's certificate is not one to trust for its name",
+        rustls::Error::PeerIncompatible(_) => "the server has no version or cipher in common with us",
+        rustls::Error::AlertReceived(_) => "the server ended it",
+        rustls::Error::InvalidMessage(_) => "what the server sent is not TLS",
+        _ => "the handshake or the connection failed",
+    }
 }

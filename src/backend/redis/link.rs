@@ -12,13 +12,10 @@ use redis::Value;
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use super::{connect::Connection, doubt::Unanswered, error::Failure, request::Request, target::Target};
+use crate::backend::pause::Pause;
 
 /// The limit on connecting, and on waiting for an answer, unless they are set.
 const LIMIT: Duration = Duration::from_secs(1);
-/// The pause after a first failed attempt to connect; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause between two attempts: how long after its recovery a server can still seem to be down.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How old a connection must be to be given up for an answer that a new one may not give.
 const OUTDATED_AFTER: Duration = Duration::from_secs(1);
 /// How often a call asks again for an attempt whose runtime went away.
@@ -58,7 +55,7 @@ struct State {
     attempt: Option<Attempt>,
     /// The number of attempts so far.
     attempts: u64,
-    pause: Option<Pause>,
+    pause: Option<Pause<Failure>>,
 }
 
 /// An attempt to connect, in a task of its own, that any number of calls wait for.
@@ -69,13 +66,6 @@ struct Attempt {
 }
 
 type Outcome = watch::Receiver<Option<Result<Arc<Connection>, Failure>>>;
-
-/// After failed attempts, calls get the last one's failure at once until the pause is over.
-struct Pause {
-    until: Instant,
-    failures: u32,
-    failure: Failure,
-}
 
 enum Lookup {
     Connected(Arc<Connection>),
@@ -179,7 +169,7 @@ impl Link {
         if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.is_running(self.limits)) {
             return Lookup::Wait(attempt.outcome.clone());
         }
-        if let Some(pause) = state.pause.as_ref().filter(|pause| Instant::now() < pause.until) {
+        if let Some(pause) = state.pause.as_ref().filter(|pause| !pause.is_over()) {
             return Lookup::Paused(pause.failure.clone());
         }
         state.attempts += 1;
@@ -226,16 +216,6 @@ impl Attempt {
     /// Not if its runtime was shut down, or stands still: then the attempt outlives its own limit.
     fn is_running(&self, limits: Limits) -> bool {
         self.outcome.has_changed().is_ok() && self.started.elapsed() < limits.connect
-    }
-}
-
-impl Pause {
-    /// Half of it is random, so that many processes do not come back as one. Without random bytes it is the longest.
-    fn after(last: Option<Self>, failure: Failure) -> Self {
-        let failures = last.map_or(0, |last| last.failures).saturating_add(1);
-        let longest = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        Self { until: Instant::now() + longest.mul_f64(0.5 + random / 2.0), failures, failure }
     }
 }
 

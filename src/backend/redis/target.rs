@@ -6,6 +6,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use rustls::{ClientConfig, pki_types::ServerName};
 
 use super::error::Failure;
+use crate::backend::socket;
 
 /// A server, and the login for it.
 pub(super) struct Target {
@@ -71,8 +72,7 @@ impl Target {
         let info = client.get_connection_info().clone();
         let login = info.redis_settings().clone();
         let tcp = info.tcp_settings().clone().set_nodelay(true);
-        let tcp =
-            if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(super::connect::keepalive()) };
+        let tcp = if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(socket::keepalive()) };
         let client = redis::Client::open(info.set_tcp_settings(tcp)).map_err(|err| Failure::client(&err))?;
         Ok(Self { address: Address::Client(client), db: login.db(), login })
     }
