@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn debug_shows_the_table_and_nothing_of_the_credentials() {
         use aws_sdk_dynamodb::config::Credentials;
-        let secret = Credentials::from_keys("AKIAHUNTER", "hunter2", Some("t0ken-hunter".into()));
+        let secret = Credentials::new("AKIAHUNTER", "hunter2", Some("t0ken-hunter".into()), None, "hunter");
         let builder = DynamoDbBackend::builder("cache", "eu-west-1").endpoint_url("http://localhost:8000");
         let builder = builder.credentials(secret);
         let shown = format!("{builder:?}");

@@ -70,7 +70,9 @@ impl Link {
     pub(super) async fn client(&self) -> &Client {
         match &self.source {
             Source::Caller(client) => client,
-            Source::Own(service, cell) => cell.get_or_init(|| service.client(self.limits.timeout)).await,
+            Source::Own(service, cell) => {
+                cell.get_or_init(|| Box::pin(service.client(self.limits.timeout))).await
+            }
         }
     }
 
@@ -90,12 +92,13 @@ impl Link {
     ) -> Result<T, Failure> {
         Handle::try_current().map_err(|_| Failure::no_runtime())?;
         let limit = self.limits.timeout.saturating_mul(times);
-        let watched = async {
+        // On the heap: what the SDK keeps for a call is many KB, and callers have stacks of 2 MiB.
+        let watched = Box::pin(async {
             let watch = Watch { link: self, since: Instant::now(), is_done: false };
             let result = call.await;
             watch.done();
             result
-        };
+        });
         let result = timeout(limit, watched).await.unwrap_or_else(|_| Err(Failure::no_answer()));
         if result.as_ref().map_or_else(Failure::is_answer, |_| true) {
             self.reached.store(true, Relaxed);

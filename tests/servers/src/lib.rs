@@ -1,6 +1,7 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
 mod certs;
+pub mod dynamodb;
 mod fake;
 mod flood;
 pub mod process;
