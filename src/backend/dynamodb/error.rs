@@ -186,6 +186,10 @@ impl Failure {
         matches!(self.cause, Cause::Code(_) | Cause::Status(_) | Cause::Unexpected | Cause::Flood)
     }
 
+    pub(super) fn is_denied(&self) -> bool {
+        self.kind == Denied
+    }
+
     /// Whether it is there, or under way, already.
     pub(super) fn is_in_use(&self) -> bool {
         self.cause == Cause::Code(IN_USE)

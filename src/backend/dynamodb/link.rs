@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,8 @@ use tokio::{
 
 use super::{connector::Connections, error::Failure};
 
+/// How often, at most, credentials are looked for again after they were refused.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How much more time a batch has than a call.
 pub(super) const BATCH: u32 = 2;
 
@@ -44,7 +49,19 @@ pub(super) struct Limits {
 /// Where the client comes from.
 enum Source {
     Caller(Client),
-    Own(Service, OnceCell<Client>),
+    Own(Service, Mutex<Made>),
+}
+
+/// A client of our own, once it is made.
+struct Made {
+    client: Arc<OnceCell<Client>>,
+    since: Instant,
+}
+
+impl Made {
+    fn not_yet() -> Self {
+        Self { client: Arc::default(), since: Instant::now() }
+    }
 }
 
 /// What a client of our own is made of.
@@ -57,7 +74,7 @@ pub(super) struct Service {
 
 impl Link {
     pub(super) fn new(table: String, limits: Limits, service: Service) -> Self {
-        let source = Source::Own(service, OnceCell::new());
+        let source = Source::Own(service, Mutex::new(Made::not_yet()));
         Self { table, limits, source, reached: AtomicBool::new(false) }
     }
 
@@ -67,11 +84,22 @@ impl Link {
     }
 
     /// The client. The first call makes one of our own, from the environment and the files of the AWS configuration.
-    pub(super) async fn client(&self) -> &Client {
+    pub(super) async fn client(&self) -> Client {
         match &self.source {
-            Source::Caller(client) => client,
-            Source::Own(service, cell) => {
-                cell.get_or_init(|| Box::pin(service.client(self.limits.timeout))).await
+            Source::Caller(client) => client.clone(),
+            Source::Own(service, made) => {
+                let cell = lock(made).client.clone();
+                cell.get_or_init(|| Box::pin(service.client(self.limits.timeout))).await.clone()
+            }
+        }
+    }
+
+    /// Lets the next call make another client, with the credentials of then: one client looks into its files once.
+    fn look_for_credentials_again(&self) {
+        if let Source::Own(_, made) = &self.source {
+            let mut made = lock(made);
+            if made.since.elapsed() >= LOOK_AGAIN {
+                *made = Made::not_yet();
             }
         }
     }
@@ -100,6 +128,9 @@ impl Link {
             result
         });
         let result = timeout(limit, watched).await.unwrap_or_else(|_| Err(Failure::no_answer()));
+        if result.as_ref().is_err_and(Failure::is_denied) {
+            self.look_for_credentials_again();
+        }
         if result.as_ref().map_or_else(Failure::is_answer, |_| true) {
             self.reached.store(true, Relaxed);
         }
@@ -131,6 +162,10 @@ fn quiet(builder: config::Builder) -> config::Builder {
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+}
+
+fn lock(made: &Mutex<Made>) -> MutexGuard<'_, Made> {
+    made.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sees a call end, or being dropped.

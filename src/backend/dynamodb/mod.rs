@@ -45,7 +45,7 @@ const NAME: &str = "dynamodb";
 ///
 /// - The first call makes the client from the environment and the files of the AWS configuration, and looks for
 ///   credentials. Where none are found the call is [`Denied`](crate::BackendErrorKind::Denied), as it is with those that
-///   the service refuses, and the next one looks again.
+///   the service refuses; then a later one looks again, at most once a second.
 /// - After a call that waited in vain for at least half its limit, later ones have new connections: a half-open one is
 ///   never kept. A call on a connection that was closed meanwhile may be
 ///   [`Transient`](crate::BackendErrorKind::Transient); the next has another.
