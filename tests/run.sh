@@ -66,7 +66,7 @@ if [[ $FULL ]]; then
     need npm npm
     run tests/servers/java/install # DynamoDB Local, into target/
     export BLINDCACHE_DYNAMODB_LOCAL=$PWD/target/dynamodb-local/server
-    run cargo test -p blindcache-server-tests --features dynamodb-local --test dynamodb local::
+    run cargo test -p blindcache-server-tests --features dynamodb-local --test dynamodb local:: -- --test-threads 1
 fi
 
 # Each example without a server; tests/servers runs the quickstart with one.

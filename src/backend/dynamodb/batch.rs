@@ -44,18 +44,22 @@ impl Link {
         keys: &[StoreKey],
     ) -> Result<HashMap<StoreKey, Bytes>, Failure> {
         let parts: Vec<_> = distinct(keys).chunks(READS).map(<[_]>::to_vec).collect();
+        let pauses = Pauses::new(self);
         let reads = parts.into_iter().map(|part| {
             let link = self.clone();
-            async move { link.read_part(part).await }
+            async move { link.read_part(part, pauses).await }
         });
         Ok(each(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn read_part(&self, part: Vec<StoreKey>) -> Result<Vec<(StoreKey, Bytes)>, Failure> {
+    async fn read_part(
+        &self,
+        part: Vec<StoreKey>,
+        mut pauses: Pauses,
+    ) -> Result<Vec<(StoreKey, Bytes)>, Failure> {
         let mut pending: HashMap<String, StoreKey> =
             part.into_iter().map(|key| (key.as_str().to_owned(), key)).collect();
         let mut found = Vec::new();
-        let mut pauses = Pauses::new(self);
         while !pending.is_empty() {
             let keys = pending.values().map(item::key).collect();
             let wanted = KeysAndAttributes::builder()
@@ -101,18 +105,18 @@ impl Link {
             let entry = last.remove(&key)?;
             Some(Change { key, entry })
         });
+        let pauses = Pauses::new(self);
         let parts = cut(changes.collect()).into_iter().map(|part| {
             let link = self.clone();
-            async move { link.write_part(part).await }
+            async move { link.write_part(part, pauses).await }
         });
         each(parts).await?;
         if all_fit { Ok(()) } else { Err(Failure::too_large()) }
     }
 
-    async fn write_part(&self, part: Vec<Change>) -> Result<(), Failure> {
+    async fn write_part(&self, part: Vec<Change>, mut pauses: Pauses) -> Result<(), Failure> {
         let mut pending: HashMap<String, Change> =
             part.into_iter().map(|change| (change.key.as_str().to_owned(), change)).collect();
-        let mut pauses = Pauses::new(self);
         while !pending.is_empty() {
             let requests: Result<Vec<_>, _> = pending.values().map(Change::request).collect();
             let request = self.client().await.batch_write_item().request_items(&self.table, requests?);
@@ -231,6 +235,7 @@ where
 }
 
 /// The pauses before what was put off is asked for again: longer each time, and none that ends after the limit.
+#[derive(Debug, Clone, Copy)]
 struct Pauses {
     next: Duration,
     deadline: Instant,

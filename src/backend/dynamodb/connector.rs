@@ -46,7 +46,8 @@ impl Connections {
     pub(super) fn tls(config: rustls::ClientConfig, connecting: Duration) -> Self {
         Self::by(move || {
             let builder = HttpsConnectorBuilder::new().with_tls_config(config.clone());
-            builder.https_only().enable_http1().wrap_connector(tcp(connecting))
+            // An endpoint of the environment's may be without TLS.
+            builder.https_or_http().enable_http1().wrap_connector(tcp(connecting))
         })
     }
 

@@ -47,7 +47,8 @@ pub(crate) async fn expired_items_are_misses(store: &impl Remote) {
         put(&client, number, &[("v", value(number)), ("exp", N((now() - 1).to_string()))]).await;
     }
     put(&client, 8, &[("v", value(8)), ("exp", N((now() + 100).to_string()))]).await;
-    assert_eq!(items(&client).await.len(), 9, "the store does not serve expired items");
+    // The store may have deleted some already, but not all.
+    assert!(items(&client).await.len() > 1, "the store does not serve expired items");
     assert!(backend.get(&keys[0]).await.unwrap().is_none());
     assert!(!backend.exists(&keys[0]).await.unwrap());
     assert_eq!(backend.get_many(&keys).await.unwrap(), vec![None; 8]);

@@ -88,6 +88,8 @@ async fn certificate_of_a_ca_of_the_callers_is_trusted_and_no_other() {
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
     assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, 200).as_bytes());
 
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none(), "a process-wide default was installed");
+
     let other = gateway.backend().ca_certificates(Certs::generate().ca).build().unwrap();
     assert_eq!(failing(other.get(&key(1))).await, Kind::Misconfigured);
     // By another name than the certificate's.
