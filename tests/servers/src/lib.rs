@@ -23,7 +23,7 @@ pub use self::{
     flood::Flood,
     proxy::{Fault, Proxy},
     server::{Options, Server},
-    store::{Remote, Store},
+    store::{Memory, Remote, Store},
 };
 
 /// The limits that the fault tests set for connecting and for a response.
