@@ -50,7 +50,7 @@ impl DynamoDbLocal {
         let mut command = Command::new("java");
         command
             .arg(format!("-Djava.library.path={}", folder.join("DynamoDBLocal_lib").display()))
-            .arg("-Xmx256m")
+            .arg("-Xmx768m")
             .arg("--class-path")
             .arg(folder.join("DynamoDBLocal.jar"))
             .arg(launcher)
