@@ -55,14 +55,13 @@ async fn nothing_marked_is_shown_by_dynamodb() {
     let traffic = proxy.recorded();
     assert!(written.find(&traffic).is_some() && written.find(&held).is_some(), "the names are not looked at");
     let mut control = Marks::default();
-    tracing::trace!("{}", control.text("the control"));
+    tracing::trace!(target: "blindcache", "{}", control.text("the control"));
     let logged = log.text();
-    assert!(control.find(&logged).is_some());
     let text = String::from_utf8_lossy(&logged);
     let is_ours = |line: &&str| line.contains(" blindcache: ") || line.contains(" blindcache::");
     let ours: String = text.lines().filter(is_ours).map(|line| format!("{line}\n")).collect();
-    assert!(!ours.is_empty(), "this library logged nothing");
-    // The control: it is there, and documented.
+    assert!(control.find(ours.as_bytes()).is_some());
+    // What the SDK says is there, as documented.
     assert!(written.find(&logged).is_some() && case.logins.find(&logged).is_some());
 
     let Case { marks, logins, shown } = case;

@@ -17,9 +17,11 @@ use tokio::{
 /// Bytes of a flood. What the sockets hold by themselves is a small part of it.
 const FLOOD: usize = 100 << 20;
 
-/// What was asked: the operation, such as `GetItem`, and the body.
+/// What was asked: the operation in lower case, such as `getitem`, and the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    /// The number of the connection, from 0.
+    pub(crate) connection: usize,
     pub(crate) operation: String,
     pub(crate) body: String,
 }
@@ -80,10 +82,11 @@ impl Canned {
         let (answer, all, sent) = (Arc::new(answer), asked.clone(), taken.clone());
         let task = tokio::spawn(async move {
             let mut clients = JoinSet::new();
-            loop {
+            for connection in 0.. {
                 let (client, _) = listener.accept().await.unwrap();
                 let (answer, all, sent) = (answer.clone(), all.clone(), sent.clone());
-                clients.spawn(async move { serve(client, &*answer, &all, &sent).await });
+                let answer = move |asked: &Asked| answer(asked);
+                clients.spawn(async move { serve(client, connection, answer, &all, &sent).await });
             }
         });
         Self { port, asked, taken, task }
@@ -108,7 +111,8 @@ impl Drop for Canned {
 
 async fn serve(
     mut client: TcpStream,
-    answer: &(impl Fn(&Asked) -> Answer + ?Sized),
+    connection: usize,
+    answer: impl Fn(&Asked) -> Answer,
     all: &Mutex<Vec<Asked>>,
     taken: &AtomicUsize,
 ) -> io::Result<()> {
@@ -116,6 +120,7 @@ async fn serve(
     let mut piece = vec![0; 64 * 1024];
     loop {
         while let Some((asked, size)) = parse(&heard) {
+            let asked = Asked { connection, ..asked };
             heard.drain(..size);
             let answer = answer(&asked);
             all.lock().unwrap().push(asked);
@@ -146,7 +151,8 @@ fn parse(heard: &[u8]) -> Option<(Asked, usize)> {
     let length: usize = header("content-length").parse().unwrap();
     let body = heard.get(head_size..head_size + length)?;
     let operation = header("x-amz-target").split('.').next_back().unwrap().to_owned();
-    Some((Asked { operation, body: String::from_utf8(body.to_vec()).unwrap() }, head_size + length))
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    Some((Asked { connection: 0, operation, body }, head_size + length))
 }
 
 async fn flood(client: &mut TcpStream, taken: &AtomicUsize) -> io::Result<()> {

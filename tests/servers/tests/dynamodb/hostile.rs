@@ -1,16 +1,23 @@
 //! Servers that answer whatever they like: typed errors or a miss, and nothing that they say.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
 use blindcache::{Backend, BackendError, BackendErrorKind as Kind, DynamoDbBackend};
 use blindcache_server_tests::{
-    dynamodb::{TABLE, client, patient},
+    LIMIT,
+    dynamodb::{TABLE, at, client, patient},
     entry, in_time, key,
 };
 
 use crate::{
-    canned::{Canned, error, ok, whole},
+    canned::{Answer, Canned, error, ok, whole},
     failed, failing,
 };
 
@@ -131,7 +138,7 @@ async fn what_is_no_answer_is_rejected() {
 async fn answers_that_are_not_http_are_rejected() {
     for bytes in ["\0\x01\x02\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 999999 OK\r\n\r\n", "+PONG\r\n"]
     {
-        let server = Canned::start(move |_| crate::canned::Answer::Whole(bytes.into())).await;
+        let server = Canned::start(move |_| Answer::Whole(bytes.into())).await;
         for err in by_each(&patient(server.port)).await {
             assert_eq!(err.kind(), Kind::Rejected, "{bytes:?}");
         }
@@ -152,7 +159,7 @@ async fn empty_answers_are_misses() {
 async fn reads_say_whether_they_are_to_be_consistent() {
     let server = Canned::start(|_| ok("{}")).await;
     for (consistent, word) in [(true, r#""ConsistentRead":true"#), (false, r#""ConsistentRead":false"#)] {
-        let backend = blindcache_server_tests::dynamodb::at(server.port).consistent_reads(consistent);
+        let backend = at(server.port).consistent_reads(consistent);
         let backend = backend.build().unwrap();
         backend.get(&key(1)).await.unwrap();
         backend.exists(&key(1)).await.unwrap();
@@ -160,4 +167,34 @@ async fn reads_say_whether_they_are_to_be_consistent() {
         let asked = server.asked();
         assert!(asked[asked.len() - 3..].iter().all(|asked| asked.body.contains(word)), "{asked:?}");
     }
+}
+
+/// Several connections that are kept, and all of them half-open.
+#[tokio::test]
+async fn after_a_call_in_vain_no_kept_connection_is_used() {
+    let dead = Arc::new(AtomicUsize::new(0));
+    let below = dead.clone();
+    let server = Canned::start(move |asked| match asked.connection < below.load(SeqCst) {
+        true => Answer::Silence,
+        false => ok("{}"),
+    })
+    .await;
+    let backend = at(server.port).timeout(LIMIT).build().unwrap();
+    let kept = async || {
+        let pings = [(); 4].map(|()| backend.ping());
+        let [a, b, c, d] = pings;
+        let (a, b, c, d) = tokio::join!(a, b, c, d);
+        a.and(b).and(c).and(d).unwrap();
+        let used = server.asked().iter().map(|asked| asked.connection).max().unwrap() + 1;
+        dead.store(used, SeqCst);
+        used
+    };
+    assert!(kept().await >= 2);
+    assert_eq!(failing(backend.ping()).await, Kind::Timeout);
+    backend.ping().await.unwrap();
+    // The same where the caller has less patience than the backend.
+    let before = dead.load(SeqCst);
+    assert!(kept().await >= before + 2);
+    assert!(tokio::time::timeout(LIMIT * 3 / 4, backend.ping()).await.is_err());
+    backend.ping().await.unwrap();
 }
