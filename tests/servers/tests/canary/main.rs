@@ -112,7 +112,10 @@ fn printed_by(test: &str) -> Vec<String> {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
     let lines = printed.lines().map(|line| line.trim_start_matches(&format!("test {test} ... ")));
-    let of_harness = |line: &str| line == "running 1 test" || line.starts_with("test result: ok");
+    let of_harness = |line: &str| {
+        let slow = line.ends_with("has been running for over 60 seconds");
+        line == "running 1 test" || line.starts_with("test result: ok") || slow
+    };
     lines.filter(|line| !line.is_empty() && !of_harness(line)).map(str::to_owned).collect()
 }
 
