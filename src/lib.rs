@@ -53,6 +53,8 @@ pub mod testing;
 pub use attribute::FunctionKey;
 #[cfg(feature = "dynamodb")]
 pub use backend::dynamodb::{DynamoDbBackend, DynamoDbBuilder};
+#[cfg(feature = "file")]
+pub use backend::file::{FileBackend, FileBuilder, Swept};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

@@ -56,6 +56,8 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need unshare util-linux # file systems of a test are mounted where nothing else sees them
+need mount mount
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
+#[cfg(feature = "file")]
+pub(crate) mod file;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod pause;

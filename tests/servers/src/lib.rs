@@ -3,6 +3,7 @@
 mod certs;
 pub mod dynamodb;
 mod fake;
+mod file;
 mod flood;
 pub mod process;
 mod proxy;
@@ -20,6 +21,7 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 pub use self::{
     certs::Certs,
     fake::Fake,
+    file::Files,
     flood::Flood,
     proxy::{Fault, Proxy},
     server::{Options, Server},

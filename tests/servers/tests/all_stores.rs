@@ -1,7 +1,7 @@
 //! The same entries in every store.
 
 use blindcache::{Keyring, MasterKey};
-use blindcache_server_tests::{Memory, Server, dynamodb::Dynoxide, suite::keeps_no_plaintext};
+use blindcache_server_tests::{Files, Memory, Server, dynamodb::Dynoxide, suite::keeps_no_plaintext};
 
 /// The same thousand entries, under the same keys, are read back from each store, and no store holds a mark.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -10,4 +10,5 @@ async fn no_store_holds_what_was_marked() {
     keeps_no_plaintext::<Memory>(&keys).await;
     keeps_no_plaintext::<Server>(&keys).await;
     keeps_no_plaintext::<Dynoxide>(&keys).await;
+    keeps_no_plaintext::<Files>(&keys).await;
 }
