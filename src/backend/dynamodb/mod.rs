@@ -85,10 +85,9 @@ const NAME: &str = "dynamodb";
 ///
 /// # What is not done
 ///
-/// Proxies of the environment are not used, and table ARNs are not taken: for these hand over a
-/// [client](Self::from_client). At its levels `debug` and `trace` the SDK logs requests and answers, table, names and
-/// sealed bytes among it; it leaves out the secret key, but neither the access key's id nor a session token. This library
-/// logs none of it.
+/// Table ARNs are not taken. Proxies of the environment are not used: for these hand over a
+/// [client](Self::from_client). At its levels `debug` and `trace` the SDK logs requests and answers, the table, the names,
+/// sealed bytes and the access key's id among it, not the secret key nor a session token. This library logs none of it.
 ///
 /// # Example
 ///
