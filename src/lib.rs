@@ -55,6 +55,8 @@ pub use attribute::FunctionKey;
 pub use backend::dynamodb::{DynamoDbBackend, DynamoDbBuilder};
 #[cfg(feature = "file")]
 pub use backend::file::{FileBackend, FileBuilder, Swept};
+#[cfg(feature = "memcached")]
+pub use backend::memcached::{MemcachedBackend, MemcachedBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};

@@ -4,6 +4,8 @@
 pub(crate) mod dynamodb;
 #[cfg(feature = "file")]
 pub(crate) mod file;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod pause;

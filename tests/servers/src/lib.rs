@@ -5,6 +5,7 @@ pub mod dynamodb;
 mod fake;
 mod file;
 mod flood;
+mod memcached;
 pub mod process;
 mod proxy;
 mod server;
@@ -23,6 +24,7 @@ pub use self::{
     fake::Fake,
     file::Files,
     flood::Flood,
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Memory, Remote, Store},

@@ -19,6 +19,7 @@ mod journal;
 mod layers;
 mod logins;
 mod marks;
+mod memcached;
 mod refusals;
 mod store;
 mod unreadable;
