@@ -53,6 +53,8 @@ pub mod testing;
 pub use attribute::FunctionKey;
 #[cfg(feature = "cloudflare-kv")]
 pub use backend::cloudflare_kv::{CloudflareKvBackend, CloudflareKvBuilder};
+#[cfg(feature = "dynamodb")]
+pub use backend::dynamodb::{DynamoDbBackend, DynamoDbBuilder};
 #[cfg(feature = "file")]
 pub use backend::file::{FileBackend, FileBuilder, Swept};
 #[cfg(feature = "http")]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cloudflare-kv")]
 pub(crate) mod cloudflare_kv;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 #[cfg(feature = "http")]
@@ -16,6 +18,7 @@ pub(crate) mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod socket;
 #[cfg(any(
+    feature = "dynamodb",
     feature = "redis",
     feature = "memcached",
     feature = "http",

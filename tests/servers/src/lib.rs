@@ -2,6 +2,7 @@
 
 mod certs;
 pub mod cloudflare;
+pub mod dynamodb;
 mod fake;
 mod file;
 mod flood;

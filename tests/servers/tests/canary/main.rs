@@ -13,6 +13,7 @@ mod cache;
 mod calls;
 mod case;
 mod coverage;
+mod dynamodb;
 mod failures;
 mod journal;
 mod layers;
