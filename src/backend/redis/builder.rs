@@ -1,15 +1,18 @@
 //! The settings of a [`RedisBackend`].
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
+use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
 use super::{
-    RedisBackend,
+    RedisBackend, Servers,
     error::Failure,
-    link::Limits,
+    link::{Limits, Link},
     target::{Address, Target},
 };
+#[cfg(feature = "redis-cluster")]
+use super::{access::Access, cluster::Cluster, sentinel::Sentinels};
 use crate::{backend::tls::Tls, error::BackendError};
 
 /// Longest time limit: no call hangs.
@@ -42,6 +45,17 @@ pub struct RedisBuilder {
 enum Server {
     Url(Zeroizing<String>),
     Client(redis::Client),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Given),
+    #[cfg(feature = "redis-cluster")]
+    Service(Zeroizing<String>, Given),
+}
+
+/// Seeds or sentinels, as they were given.
+#[cfg(feature = "redis-cluster")]
+enum Given {
+    Urls(Vec<Zeroizing<String>>),
+    Clients(Vec<redis::Client>),
 }
 
 impl RedisBuilder {
@@ -109,14 +123,75 @@ impl RedisBuilder {
         if max_entry == 0 || max_entry > LARGEST {
             return Err(Failure::setting("a largest entry of zero or of more than 512 MiB").into());
         }
-        let target = match &self.server {
-            Server::Url(url) => Target::parse(url, || self.tls.config().map_err(Failure::setting))?,
-            Server::Client(client) => Target::client(client)?,
+        let mut tls = Lazy { tls: &self.tls, config: None };
+        let servers = match &self.server {
+            Server::Url(url) => Servers::One(Link::new(Target::parse(url, || tls.config())?, self.limits)),
+            Server::Client(client) => Servers::One(Link::new(Target::client(client)?, self.limits)),
+            #[cfg(feature = "redis-cluster")]
+            Server::Cluster(seeds) => Servers::Cluster(Cluster::new(seeds.targets(&mut tls)?, self.limits)?),
+            #[cfg(feature = "redis-cluster")]
+            Server::Service(service, sentinels) => {
+                let (service, access) = Access::to_service(service, || tls.config())?;
+                let sentinels = Sentinels::new(service, sentinels.targets(&mut tls)?, self.limits)?;
+                Servers::One(Link::new(Target { address: Address::Named(sentinels), access }, self.limits))
+            }
         };
-        if self.tls.is_set() && !matches!(target.address, Address::Tls { .. }) {
+        if self.tls.is_set() && tls.config.is_none() {
             return Err(Failure::setting("certificates for what is not a rediss:// URL").into());
         }
-        Ok(RedisBackend::connecting_to(target, self.limits))
+        Ok(RedisBackend { servers })
+    }
+}
+
+/// The TLS settings, read when a server wants TLS, once for all servers.
+struct Lazy<'a> {
+    tls: &'a Tls,
+    config: Option<Arc<ClientConfig>>,
+}
+
+impl Lazy<'_> {
+    fn config(&mut self) -> Result<Arc<ClientConfig>, Failure> {
+        let config = match &self.config {
+            Some(config) => config.clone(),
+            None => self.tls.config().map_err(Failure::setting)?,
+        };
+        Ok(self.config.insert(config).clone())
+    }
+}
+
+#[cfg(feature = "redis-cluster")]
+impl Given {
+    fn urls(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::Urls(urls.into_iter().map(|url| Zeroizing::new(url.as_ref().to_owned())).collect())
+    }
+
+    fn targets(&self, tls: &mut Lazy<'_>) -> Result<Vec<Target>, Failure> {
+        match self {
+            Self::Urls(urls) => urls.iter().map(|url| Target::parse(url, || tls.config())).collect(),
+            Self::Clients(clients) => {
+                clients.iter().map(|client| Target::described(client, || tls.config())).collect()
+            }
+        }
+    }
+}
+
+#[cfg(feature = "redis-cluster")]
+impl RedisBuilder {
+    pub(super) fn cluster(seeds: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::with(Server::Cluster(Given::urls(seeds)))
+    }
+
+    pub(super) fn cluster_from_clients(seeds: &[redis::Client]) -> Self {
+        Self::with(Server::Cluster(Given::Clients(seeds.to_vec())))
+    }
+
+    pub(super) fn sentinel(service: &str, sentinels: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::with(Server::Service(Zeroizing::new(service.to_owned()), Given::urls(sentinels)))
+    }
+
+    pub(super) fn sentinel_from_clients(service: &str, sentinels: &[redis::Client]) -> Self {
+        let service = Zeroizing::new(service.to_owned());
+        Self::with(Server::Service(service, Given::Clients(sentinels.to_vec())))
     }
 }
 
