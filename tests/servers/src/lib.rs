@@ -1,10 +1,12 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
 mod certs;
+pub mod cluster;
 mod fake;
 mod flood;
 pub mod process;
 mod proxy;
+pub mod sentinel;
 mod server;
 mod store;
 pub mod suite;
@@ -18,9 +20,11 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 
 pub use self::{
     certs::Certs,
+    cluster::{Cluster, Lone},
     fake::Fake,
     flood::Flood,
     proxy::{Fault, Proxy},
+    sentinel::{Sentinel, Trio},
     server::{Options, Server},
     store::{Remote, Store},
 };
@@ -65,6 +69,15 @@ pub async fn failing<T>(call: impl Future<Output = Result<T, BackendError>>) -> 
 /// Asks until the store answers again by itself; each call must end in time.
 pub async fn healed(backend: &impl Backend) {
     until("the backend heals", async || in_time(backend.exists(&key(0))).await.is_ok()).await;
+}
+
+/// Waits for a condition to hold that is asked about without waiting.
+pub async fn until_so(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Waits for a condition to hold.
