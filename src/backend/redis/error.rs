@@ -218,6 +218,16 @@ impl Failure {
         Self { kind: Transient, cause: Cause::Astray }
     }
 
+    /// From the answer to a question about the cluster.
+    pub(super) fn no_cluster(err: &ServerError) -> Self {
+        match err.details() {
+            Some(text) if text.contains("cluster support disabled") => {
+                Self::setting("the server is not a node of a cluster")
+            }
+            _ => Self::server(err),
+        }
+    }
+
     /// Which of two to tell: that one server is out of reach says less than what another answered.
     pub(super) fn more_telling(first: Option<Self>, second: Self) -> Self {
         match first {

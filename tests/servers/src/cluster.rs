@@ -159,6 +159,11 @@ impl Server {
         self.admin::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
     }
 
+    /// Whether it says that a master is at this port.
+    pub fn knows(&self, port: u16) -> bool {
+        self.masters().iter().any(|(.., master)| *master == port)
+    }
+
     pub fn role(&self) -> String {
         let role: Vec<Value> = self.admin(&["ROLE"]);
         redis::from_redis_value(role[0].clone()).unwrap()

@@ -6,6 +6,7 @@ mod fake;
 mod flood;
 pub mod process;
 mod proxy;
+pub mod script;
 pub mod sentinel;
 mod server;
 mod store;
@@ -24,6 +25,7 @@ pub use self::{
     fake::Fake,
     flood::Flood,
     proxy::{Fault, Proxy},
+    script::Script,
     sentinel::{Sentinel, Trio},
     server::{Options, Server},
     store::{Remote, Store},

@@ -11,9 +11,10 @@ use blindcache::{RedisBackend, conformance::Expiry};
 use tempfile::TempDir;
 
 use crate::{
-    Options, Remote, Server, Store,
+    Certs, Options, Remote, Server, Store,
     cluster::short,
     process::{Process, free_port, on_free_ports},
+    server::{admin, admin_login, tls},
     until_so,
 };
 
@@ -25,37 +26,54 @@ pub struct Sentinel {
     _process: Process,
     _dir: TempDir,
     pub port: u16,
+    tls_port: u16,
 }
 
 impl Sentinel {
     /// Watches a master with others, two of which agree on what becomes of it.
     pub fn start(master: &Server, config: &str) -> Self {
-        on_free_ports(|| Self::run(master, config))
+        on_free_ports(|| Self::run(master.port, config, None))
     }
 
-    fn run(master: &Server, config: &str) -> Option<Self> {
-        let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
-        let file = dir.path().join("sentinel.conf");
-        let mut text = format!("bind 127.0.0.1\nport {port}\nlogfile {}\n", dir.path().join("log").display());
-        writeln!(text, "sentinel monitor {SERVICE} 127.0.0.1 {} 2", master.port).unwrap();
+    /// Watches a master over TLS, and has TLS on a second port.
+    pub fn by_tls(master: &Server, certs: &Certs) -> Self {
+        on_free_ports(|| {
+            Self::run(master.tls_port, "tls-replication yes\ntls-auth-clients no\n", Some(certs))
+        })
+    }
+
+    fn run(master: u16, config: &str, certs: Option<&Certs>) -> Option<Self> {
+        let (dir, port, tls_port) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+        let mut text =
+            format!("bind 127.0.0.1\nport {port}\nlogfile {}\n{}", dir.path().join("log").display(), admin());
+        writeln!(text, "sentinel monitor {SERVICE} 127.0.0.1 {master} 2").unwrap();
         for setting in ["down-after-milliseconds SERVICE 700", "failover-timeout SERVICE 3000"] {
             writeln!(text, "sentinel {}", setting.replace("SERVICE", SERVICE)).unwrap();
         }
+        if let Some(certs) = certs {
+            writeln!(text, "tls-port {tls_port}\n{}", tls(certs, dir.path())).unwrap();
+        }
+        let file = dir.path().join("sentinel.conf");
         fs::write(&file, text + config).unwrap();
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel").current_dir(&dir).stdout(Stdio::null());
         let ready = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
         let process = Process::start(&mut command, "apt-get install redis-server", ready)?;
-        Some(Self { _process: process, _dir: dir, port })
+        Some(Self { _process: process, _dir: dir, port, tls_port })
     }
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub fn tls_url(&self) -> String {
+        format!("rediss://localhost:{}", self.tls_port)
+    }
+
     /// Does something on the sentinel beside the library.
     pub fn admin<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let client = redis::Client::open(self.url()).unwrap();
+        let client =
+            redis::Client::open(format!("redis://{}@127.0.0.1:{}", admin_login(), self.port)).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(5)).unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query(&mut connection).unwrap()
     }

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use redis::Value;
+
 use super::map::{Endpoint, Map, parse};
 use crate::backend::redis::{
     access::Access,
@@ -118,8 +120,8 @@ impl Nodes {
     async fn ask(&self, link: &Link, deadline: Instant) -> Result<Map, Failure> {
         let request = Request::one(Command::of_words(&["CLUSTER", "SLOTS"], MAP));
         let answer = link.exchange(&request, deadline).await?;
-        if let Some(failure) = request.refusal(&answer) {
-            return Err(failure);
+        if let Value::ServerError(err) = &answer {
+            return Err(Failure::no_cluster(err));
         }
         let host = link.target().endpoint().map_or("", |(host, _)| host);
         let ranges = parse(answer, host)?;

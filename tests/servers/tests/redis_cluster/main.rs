@@ -1,5 +1,12 @@
 //! `RedisBackend` on real clusters, and found through real Sentinels.
 
+mod answers;
+mod failovers;
+mod logins;
+mod moves;
+mod redirects;
+mod sentinels;
+
 /// Three masters and three replicas.
 mod six {
     blindcache_server_tests::suite!(blindcache_server_tests::Cluster);
