@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 
+#[cfg(feature = "redis-cluster")]
+use super::answer::each;
 use super::{
     command::{Command, Scale},
     error::Failure,
@@ -73,6 +75,22 @@ impl Request {
 
 #[cfg(feature = "redis-cluster")]
 impl Request {
+    /// Of however many commands there are.
+    pub(super) fn of(mut commands: Vec<Command>) -> Self {
+        match commands.pop() {
+            Some(only) if commands.is_empty() => Self::one(only),
+            last => Self::many(commands.into_iter().chain(last)),
+        }
+    }
+
+    /// The answers to its commands, which are so many.
+    pub(super) fn answers(&self, answer: Value, count: usize) -> Result<Vec<Value>, Failure> {
+        match &self.what {
+            What::One(_) => Ok(vec![answer]),
+            What::Many(_) => each(answer, count),
+        }
+    }
+
     /// A copy of one of its commands.
     pub(super) fn command(&self, at: usize) -> Option<Cmd> {
         match &self.what {

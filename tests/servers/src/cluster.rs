@@ -225,7 +225,9 @@ impl Remote for Cluster {
     }
 
     async fn start_again(&mut self) {
+        self.settled().await; // a replica has taken its place
         for at in self.down.clone() {
+            assert!(self.nodes.iter().all(|node| !node.is_up() || !node.knows(self.nodes[at].port)));
             self.bring_back(at);
         }
         self.settled().await;

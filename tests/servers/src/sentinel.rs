@@ -207,7 +207,9 @@ impl Remote for Trio {
     }
 
     async fn start_again(&mut self) {
+        self.settled().await; // a replica has taken its place
         for at in self.down.clone() {
+            assert_ne!(self.master(), at);
             self.bring_back(at);
         }
         self.settled().await;

@@ -66,6 +66,10 @@ impl Server {
         assert!(self.run(), "the server does not start again on its ports");
     }
 
+    pub fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Stops the server's process where it stands: its port still takes connections, and nothing is answered.
     pub fn freeze(&self) {
         self.signal("-STOP");

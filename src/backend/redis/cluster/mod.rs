@@ -139,7 +139,7 @@ impl Cluster {
                 sleep(FIRST_PAUSE.saturating_mul(1 << round).min(left(deadline))).await;
             }
             if left(deadline).is_zero() {
-                return Err(Failure::no_answer());
+                break;
             }
             let done = self.round(orders, &map, deadline, &mut answers).await;
             let Open { again, lost } = done.inspect_err(|failure| self.learn_from(failure, &map))?;

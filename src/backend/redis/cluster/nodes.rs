@@ -151,3 +151,49 @@ impl Nodes {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(urls: &[&str]) -> Result<Nodes, Failure> {
+        let target = |url: &&str| Target::parse(url, || unreachable!());
+        Nodes::new(urls.iter().map(|url| target(url).unwrap()).collect(), Limits::default())
+    }
+
+    #[test]
+    fn seeds_differ_in_host_and_port_only() {
+        assert!(nodes(&["redis://u:p@a", "redis://u:p@b:7000/0"]).is_ok());
+        for urls in [
+            &[][..],
+            &["redis://u:p@a", "redis://u:other@b"],
+            &["redis://u:p@a", "redis://other:p@b"],
+            &["redis://a", "redis://b?protocol=resp3"],
+            &["redis://a/1"],
+            &["unix:/run/redis.sock"],
+        ] {
+            assert!(nodes(urls).is_err(), "{urls:?}");
+        }
+    }
+
+    #[test]
+    fn node_is_one_link_however_it_is_found() {
+        let nodes = nodes(&["redis://a:1", "redis://b:2"]).unwrap();
+        let at = |host: &str, port| nodes.at((host.into(), port)).unwrap();
+        assert!(at("a", 1).is(&nodes.seeds()[0]));
+        assert!(at("c", 3).is(&at("c", 3)));
+        assert!(!at("c", 3).is(&at("c", 4)));
+        nodes.keep(&HashSet::from([("c".into(), 4)]));
+        assert_eq!(nodes.links().len(), 3); // the seeds, and it
+    }
+
+    #[test]
+    fn no_more_nodes_are_known_than_a_cluster_can_have() {
+        let nodes = nodes(&["redis://a:1"]).unwrap();
+        for port in 2..=MAX_NODES as u16 {
+            nodes.at(("a".into(), port)).unwrap();
+        }
+        assert!(nodes.at(("b".into(), 1)).is_err());
+        assert!(nodes.at(("a".into(), 7)).is_ok());
+    }
+}

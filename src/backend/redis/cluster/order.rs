@@ -6,7 +6,6 @@ use redis::Value;
 
 use super::{map::Map, redirect::Redirect};
 use crate::backend::redis::{
-    answer::each,
     command::{Command, Scale},
     error::Failure,
     link::Link,
@@ -96,14 +95,14 @@ impl Group {
             commands.push(command);
             tickets.push(ticket);
         }
-        Self { link, request: Request::many(commands), tickets }
+        Self { link, request: Request::of(commands), tickets }
     }
 
     /// The answers in the order of the tickets; each may be one of the node's errors.
     pub(super) async fn send(&self, deadline: Instant) -> Result<Vec<Value>, Failure> {
         let asking = self.tickets.iter().filter(|ticket| ticket.is_asking()).count();
         let answer = self.link.exchange(&self.request, deadline).await?;
-        let mut answers = each(answer, self.tickets.len() + asking)?.into_iter();
+        let mut answers = self.request.answers(answer, self.tickets.len() + asking)?.into_iter();
         let answer_to = |ticket: &Ticket| {
             if ticket.is_asking() {
                 answers.next();

@@ -3,6 +3,7 @@
 mod answers;
 mod failovers;
 mod logins;
+mod misbehaviour;
 mod moves;
 mod redirects;
 mod sentinels;
