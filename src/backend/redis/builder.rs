@@ -9,16 +9,14 @@ use super::{
     RedisBackend, Servers,
     error::Failure,
     link::{Limits, Link},
-    target::{Address, Target},
+    target::Target,
 };
 #[cfg(feature = "redis-cluster")]
-use super::{access::Access, cluster::Cluster, sentinel::Sentinels};
+use super::{access::Access, cluster::Cluster, sentinel::Sentinels, target::Address};
 use crate::{backend::tls::Tls, error::BackendError};
 
 /// Longest time limit: no call hangs.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
-/// Largest value in bytes that Redis takes unless its `proto-max-bulk-len` says otherwise.
-const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A [`RedisBackend`] with other limits or certificates than the default ones.
 ///
@@ -120,7 +118,7 @@ impl RedisBuilder {
         if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {
             return Err(Failure::setting("a time limit of zero or of more than an hour").into());
         }
-        if max_entry == 0 || max_entry > LARGEST {
+        if max_entry == 0 || max_entry > RedisBackend::LARGEST_ENTRY {
             return Err(Failure::setting("a largest entry of zero or of more than 512 MiB").into());
         }
         let mut tls = Lazy { tls: &self.tls, config: None };
@@ -229,8 +227,8 @@ mod tests {
         refused(plain().response_timeout(Duration::ZERO));
         refused(plain().response_timeout(Duration::MAX));
         refused(plain().max_entry(0));
-        refused(plain().max_entry(LARGEST + 1));
-        assert!(plain().max_entry(LARGEST).build().is_ok());
+        refused(plain().max_entry(RedisBackend::LARGEST_ENTRY + 1));
+        assert!(plain().max_entry(RedisBackend::LARGEST_ENTRY).build().is_ok());
         refused(plain().ca_certificates("hunter2"));
         refused(tls().ca_certificates("hunter2"));
         refused(tls().client_certificate("hunter2", "hunter2"));
@@ -247,5 +245,56 @@ mod tests {
         let shown = format!("{backend:?}");
         assert!(shown.contains("redis://localhost:7000/3"));
         assert!(!shown.contains("u5er") && !shown.contains("hunter2"));
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    #[test]
+    fn clusters_and_services_that_cannot_work_are_misconfigured() {
+        let none: [&str; 0] = [];
+        let plain = "redis://u:hunter2@localhost";
+        let secure = "rediss://u:hunter2@localhost";
+        let cluster = |urls: &[&str]| RedisBackend::cluster_builder(urls);
+        assert!(cluster(&[plain, "redis://u:hunter2@other:7000"]).build().is_ok());
+        refused(cluster(&none));
+        refused(cluster(&[plain, "hunter2"]));
+        refused(cluster(&[plain, "redis://u:another-hunter2@localhost"]));
+        refused(cluster(&[plain, secure]).ca_certificates("hunter2"));
+        refused(cluster(&["redis://u:hunter2@localhost/1"]));
+        refused(cluster(&["unix:///run/hunter2"]));
+        refused(cluster(&[plain]).ca_certificates("hunter2"));
+        refused(cluster(&[plain]).response_timeout(Duration::ZERO));
+
+        let service = |service: &str, urls: &[&str]| RedisBackend::sentinel_builder(service, urls);
+        assert!(service("my.Master_1-a", &[plain]).build().is_ok());
+        assert!(service("redis://u:hunter2@my.Master_1-a/3", &[plain, "redis://other"]).build().is_ok());
+        refused(service("mymaster", &none));
+        refused(service("", &[plain]));
+        refused(service("hunter2@mymaster", &[plain]));
+        refused(service("unix:///run/hunter2", &[plain]));
+        refused(service("mymaster", &["redis://u:hunter2@localhost/1"]));
+        refused(service("mymaster", &["unix:///run/hunter2"]));
+        refused(service("mymaster", &[plain]).client_certificate("hunter2", "hunter2"));
+        let client = |url: &str| [redis::Client::open(url).unwrap()];
+        assert!(RedisBackend::cluster_builder_from_clients(&client(plain)).build().is_ok());
+        assert!(RedisBackend::sentinel_builder_from_clients("mymaster", &client(plain)).build().is_ok());
+        refused(RedisBackend::cluster_builder_from_clients(&client("redis://u:hunter2@localhost/1")));
+        refused(RedisBackend::cluster_builder_from_clients(&client("unix:///run/hunter2")));
+        refused(RedisBackend::sentinel_builder_from_clients("mymaster", &client("unix:///run/hunter2")));
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    #[test]
+    fn debug_shows_the_servers_of_a_cluster_and_a_service_and_no_login() {
+        let cluster = RedisBackend::cluster(["redis://u5er:hunter2@a:7000", "redis://u5er:hunter2@b:7001"]);
+        let sentinels = ["redis://u5er:hunter2@s1:26379", "redis://u5er:hunter2@s2:26379"];
+        let service = RedisBackend::sentinel("redis://u5er:hunter2@mymaster/3", sentinels);
+        for (backend, parts) in [
+            (cluster, &["redis://a:7000", "redis://b:7001"][..]),
+            (service, &["mymaster", "database 3", "redis://s1:26379", "redis://s2:26379"]),
+        ] {
+            let shown = format!("{:?}", backend.unwrap());
+            assert!(parts.iter().all(|part| shown.contains(part)), "{shown}");
+            assert!(!shown.contains("u5er") && !shown.contains("hunter2"), "{shown}");
+        }
     }
 }

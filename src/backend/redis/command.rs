@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const PLAIN: u64 = 4 * 1024;
 /// Longest time to live in milliseconds that is asked for, 146 million years. Redis refuses one that ends after 2^63
 /// milliseconds of its clock, and this leaves room for any clock.
-const MAX_TTL: u64 = 1 << 62;
+pub(super) const LONGEST_TTL: u64 = 1 << 62;
 /// About what the protocol puts around an argument.
 const FRAME: usize = 16;
 
@@ -139,7 +139,7 @@ pub(super) fn next_part(writes: &mut impl Iterator<Item = Write>) -> Option<Vec<
 
 /// Rounded up: an entry may live a little longer, since the time within the seal decides.
 fn milliseconds(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).clamp(1, MAX_TTL)
+    u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).clamp(1, LONGEST_TTL)
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
         assert_eq!(milliseconds(Duration::from_millis(1500)), 1500);
         assert_eq!(milliseconds(Duration::from_nanos(1_500_000_001)), 1501);
-        assert_eq!(milliseconds(Duration::MAX), MAX_TTL);
+        assert_eq!(milliseconds(Duration::MAX), LONGEST_TTL);
     }
 
     #[test]

@@ -99,6 +99,11 @@ enum Servers {
 }
 
 impl RedisBackend {
+    /// The largest entry that Redis takes, in bytes: 512 MiB.
+    pub const LARGEST_ENTRY: usize = 512 * 1024 * 1024;
+    /// The longest time to live that is asked for; a longer one is cut to it. 146 million years.
+    pub const LONGEST_TTL: Duration = Duration::from_millis(command::LONGEST_TTL);
+
     /// The server at a URL, with the limits of 1 s. Nothing is connected yet.
     ///
     /// Calls need a Tokio runtime with its I/O and time drivers, as `enable_all()` gives it: without a runtime they

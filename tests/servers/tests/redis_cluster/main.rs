@@ -5,6 +5,7 @@ mod failovers;
 mod logins;
 mod misbehaviour;
 mod moves;
+mod quiet;
 mod redirects;
 mod sentinels;
 
