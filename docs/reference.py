@@ -3,8 +3,9 @@
 
     python3 docs/reference.py            check every case in tests/vectors/v1.json
     python3 docs/reference.py --write    write it anew
+    python3 docs/reference.py --entries FILE    open each entry of a list that another implementation sealed
 
-Needs: pip install cryptography msgpack
+Needs: pip install -r docs/requirements.txt
 """
 import argparse
 import hashlib
@@ -413,12 +414,18 @@ def check(vectors):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--entries", action="store_true")
     parser.add_argument("--seed", default="blindcache vectors 1")
     parser.add_argument("file", nargs="?", default=pathlib.Path(__file__).parent.parent / "tests/vectors/v1.json", type=pathlib.Path)
     args = parser.parse_args()
     if args.write:
         args.file.write_text(json.dumps(build(args.seed.encode()), indent=1, ensure_ascii=False) + "\n")
     vectors = json.loads(args.file.read_text())
+    if args.entries:
+        for row in vectors:
+            check_entry(row)
+        print(f"{len(vectors)} entries open")
+        return
     check(vectors)
     print(", ".join(f"{len(rows)} {name}" for name, rows in vectors.items() if isinstance(rows, list)), "hold")
 

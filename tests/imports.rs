@@ -41,7 +41,16 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
     ("encrypted", &[("backend", TRAIT), ("crypto", All), ("codec", All), ("key", All)]),
     ("cache", &[("encrypted", All), ("backend", TRAIT), ("crypto", CRYPTO_TYPES), ("key", All)]),
     ("conformance", &[("backend", TRAIT), ("crypto", All)]),
-    ("testing", &[("backend", TRAIT), ("crypto", All)]),
+    (
+        "testing",
+        &[
+            ("backend", Only(&["Backend", "AnyBackend", "Write", "MemoryBackend"])),
+            ("crypto", All),
+            ("codec", All),
+            ("key", All),
+            ("encrypted", All),
+        ],
+    ),
     ("attribute", &[("cache", All), ("key", All)]),
     (
         "config",

@@ -41,10 +41,25 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
+
+# What the second implementation of the format needs, in a folder of its own.
+if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
+    run python3 -m venv target/python
+    run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+    touch target/python/installed
+fi
 
 run cargo test
 run cargo test --no-default-features
+# What the second implementation seals, from a new seed each time, must open here; tests/servers has the other way.
+run target/python/bin/python3 docs/reference.py
+seed=$(od -An -N8 -tx8 /dev/urandom)
+run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fresh-vectors.json
+run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
+run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test -p blindcache-server-tests
 
 # Each example without a server; tests/servers runs the quickstart with one.
@@ -53,6 +68,7 @@ run cargo run --example quickstart
 run cargo run --example tags
 run cargo run --example rotate_keys
 run cargo run --example macro
+run cargo run --example custom_backend --features conformance
 run cargo run --example web -- --demo
 
 say "all passed"

@@ -79,6 +79,12 @@ impl Header {
     }
 }
 
+/// The header as it is written, of an entry whose header can be read.
+#[cfg(feature = "testing")]
+pub(crate) fn rewritten(entry: &[u8]) -> Result<[u8; HEADER], Unreadable> {
+    Header::parse(entry).map(|header| header.to_bytes())
+}
+
 /// How a payload is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {

@@ -12,11 +12,13 @@ mod tenant;
 #[cfg(test)]
 mod vectors;
 mod wipe;
+#[cfg(test)]
+mod wycheproof;
 
 #[cfg(all(feature = "testing", feature = "aws-lc-rs"))]
 pub(crate) use aead::AwsLc;
 #[cfg(feature = "testing")]
-pub(crate) use aead::RustCrypto;
+pub(crate) use aead::{Aead, RustCrypto};
 pub(crate) use entry::{Codec, Draft, Meta, NEVER, max_entry};
 pub use keyring::Keyring;
 pub use master::{KeyId, MasterKey};
@@ -25,6 +27,9 @@ pub use name::{NotAStoreKey, StoreKey};
 pub use padding::Padding;
 pub(crate) use seal::{Ask, Opened, Refusal, open, seal};
 pub use seal::{NotSealed, Sealed};
-#[cfg(feature = "testing")]
-pub(crate) use seal::{open_with, seal_by};
 pub use tenant::TenantKeys;
+#[cfg(feature = "testing")]
+pub(crate) use {
+    entry::rewritten,
+    seal::{open_with, seal_by, seal_inner},
+};

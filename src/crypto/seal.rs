@@ -120,6 +120,18 @@ pub(crate) fn seal_with<A: Aead>(
     Sealed(draft.into_sealed().into_boxed_slice().into())
 }
 
+/// Seals an inner part of any bytes, which no writer of the format writes.
+#[cfg(feature = "testing")]
+pub(crate) fn seal_inner(keys: &TenantKeys, locator: &Locator, nonce: [u8; 24], inner: &[u8]) -> Vec<u8> {
+    let (key, nonce) = (keys.sealing(), Nonce(nonce));
+    let (aes_key, commitment) = entry_keys(key, &nonce, locator);
+    let iv = nonce.iv();
+    let header = Header { key_id: key.id, nonce, commitment }.to_bytes();
+    let mut body = inner.to_vec();
+    let tag = Fastest::seal(&aes_key, &iv, &associated(&header, locator), &mut body);
+    [&header, &body[..], &tag].concat()
+}
+
 /// What a reader asks of an entry.
 pub(crate) struct Ask {
     pub(crate) kind: Kind,

@@ -63,6 +63,12 @@ impl TenantKeys {
         })
     }
 
+    /// Keys that only name, by a naming key of any length.
+    #[cfg(test)]
+    pub(super) fn named_by(key: &[u8]) -> Self {
+        Self { sealing: Box::default(), naming: Box::new(Hmac::new_from_slice(key).unwrap()) }
+    }
+
     /// The key that seals.
     pub(super) fn sealing(&self) -> &SealingKey {
         &self.sealing[0]

@@ -2,11 +2,19 @@
 
 #[doc(hidden)]
 pub mod bench;
+mod fault;
+#[doc(hidden)]
+pub mod fuzz;
+mod hostile;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::{
+    fault::{Fault, FaultBackend},
+    hostile::{HostileBackend, Lie},
+};
 use crate::{
     clock,
     crypto::{Ask, Codec, Kind, Locator, Meta, Refusal, StoreKey, TenantKeys, open},

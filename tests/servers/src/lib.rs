@@ -28,7 +28,7 @@ pub use self::{
     script::Script,
     sentinel::{Sentinel, Trio},
     server::{Options, Server},
-    store::{Remote, Store},
+    store::{Memory, Remote, Store},
 };
 
 /// The limits that the fault tests set for connecting and for a response.

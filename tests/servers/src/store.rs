@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use blindcache::{Backend, BackendErrorKind, RedisBackend, conformance::Expiry};
+use blindcache::{Backend, BackendErrorKind, MemoryBackend, RedisBackend, conformance::Expiry};
 
 use crate::{Server, impatient};
 
@@ -39,6 +39,29 @@ pub trait Remote: Store {
 
     /// Starts a stopped server again on the same port.
     fn start_again(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// The store in this process.
+pub struct Memory(MemoryBackend);
+
+impl Store for Memory {
+    type Backend = MemoryBackend;
+
+    const NAME: &'static str = "memory";
+    const EXPIRY: Expiry = Expiry::Exact;
+
+    async fn start() -> Self {
+        Self(MemoryBackend::new())
+    }
+
+    fn backend(&self) -> MemoryBackend {
+        self.0.clone()
+    }
+
+    async fn contents(&self) -> Vec<u8> {
+        let entries = self.0.entries();
+        entries.iter().flat_map(|(name, entry)| [name.as_str().as_bytes(), entry].concat()).collect()
+    }
 }
 
 impl Store for Server {

@@ -17,7 +17,7 @@ pub use self::{
         replies_do_not_cross_when_connections_are_lost,
     },
     outage::no_caller_sees_an_outage,
-    plaintext::holds_no_plaintext,
+    plaintext::{holds_no_plaintext, keeps_no_plaintext},
 };
 use crate::Store;
 

@@ -11,11 +11,15 @@ const ENTRIES: u64 = 1_000;
 /// What no store may hold, in any key, tenant, namespace or value.
 const MARK: &str = "MARKEDPLAINTEXT";
 
+/// [`keeps_no_plaintext`] on a store and with keys of its own.
+pub async fn holds_no_plaintext<S: Store>() {
+    keeps_no_plaintext::<S>(&Keyring::new(MasterKey::generate().unwrap()).unwrap()).await;
+}
+
 /// A thousand marked entries are read back through the boundary, and nothing marked is in the raw contents, which do
 /// hold every store key.
-pub async fn holds_no_plaintext<S: Store>() {
+pub async fn keeps_no_plaintext<S: Store>(keys: &Keyring) {
     let store = S::start().await;
-    let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
     let tenant = keys.tenant(&format!("tenant-{MARK}")).unwrap();
     let boundary =
         EncryptedBackend::new(store.backend(), tenant).namespace(&format!("{MARK}-space")).unwrap();

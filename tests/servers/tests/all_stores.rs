@@ -1,0 +1,12 @@
+//! The same entries in every store.
+
+use blindcache::{Keyring, MasterKey};
+use blindcache_server_tests::{Memory, Server, suite::keeps_no_plaintext};
+
+/// The same thousand entries, under the same keys, are read back from each store, and no store holds a mark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_store_holds_what_was_marked() {
+    let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
+    keeps_no_plaintext::<Memory>(&keys).await;
+    keeps_no_plaintext::<Server>(&keys).await;
+}
