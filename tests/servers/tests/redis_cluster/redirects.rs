@@ -12,6 +12,7 @@ use blindcache::{Backend, BackendErrorKind as Kind, RedisBackend};
 use blindcache_server_tests::{
     LIMIT, Script, cluster::short, entry, failing, in_time, key, script::all_slots_at, until,
 };
+use tokio::task::JoinSet;
 
 /// A node that says that all slots are at its own port, and answers everything else like this.
 async fn node(answer: impl Fn(u16, &[String]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Script {
@@ -107,6 +108,29 @@ async fn nodes_that_are_made_up_have_an_end() {
         let kind = failing(backend.get_many(&keys)).await;
         assert!([Kind::Transient, Kind::Timeout].contains(&kind), "{kind:?}");
         assert!(backend.exists(&key(1)).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn map_is_asked_for_at_most_ten_times_a_second() {
+    for answer in ["-CLUSTERDOWN The cluster is down\r\n", "-MOVED 1 127.0.0.1:1\r\n"] {
+        let script = node(move |_, _| text(answer)).await;
+        let backend = impatient(&script);
+        let since = Instant::now();
+        let mut tasks = JoinSet::new();
+        for task in 0..20 {
+            let backend = backend.clone();
+            tasks.spawn(async move {
+                while since.elapsed() < Duration::from_secs(1) {
+                    let kind = failing(backend.get(&key(task))).await;
+                    assert!([Kind::Transient, Kind::Timeout].contains(&kind), "{kind:?}");
+                }
+            });
+        }
+        in_time(tasks.join_all()).await;
+        let maps = script.heard().iter().filter(|words| words[0] == "CLUSTER").count();
+        let most = since.elapsed().as_millis() as usize / 100 + 1;
+        assert!((2..=most).contains(&maps), "{maps} maps in {:?}", since.elapsed());
     }
 }
 
