@@ -69,7 +69,8 @@ impl RedisBuilder {
         Self { server, limits: Limits::default(), tls: Tls::default() }
     }
 
-    /// How long connecting may take, from looking up the host to the server's first answer. 1 s by default.
+    /// How long connecting may take, from looking up the host to the server's first answer, or from asking the first
+    /// sentinel to the master's. 1 s by default.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.limits.connect = limit;
         self
@@ -112,7 +113,8 @@ impl RedisBuilder {
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL is none that [`RedisBackend::new`] takes,
     /// the client's settings cannot work, a time limit is zero or more than an hour, the largest entry is zero or more
     /// than 512 MiB, a certificate or key cannot be read, the system has no CA certificates and none are given, or
-    /// certificates are given for a URL without TLS or for a client, which has its own.
+    /// certificates are given for a URL without TLS or for a client, which has its own. So it is with what
+    /// `RedisBackend::cluster` and `RedisBackend::sentinel` refuse.
     pub fn build(self) -> Result<RedisBackend, BackendError> {
         let Limits { connect, response, max_entry } = self.limits;
         if connect.is_zero() || response.is_zero() || connect.max(response) > LONGEST {

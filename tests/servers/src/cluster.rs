@@ -1,7 +1,5 @@
 //! A real Redis Cluster of one test.
 
-use std::time::Duration;
-
 use blindcache::{RedisBackend, RedisBuilder, StoreKey, conformance::Expiry};
 use redis::Value;
 
@@ -275,7 +273,6 @@ impl Remote for Lone {
 
     async fn start_again(&mut self) {
         self.0.start_again();
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -269,7 +269,7 @@ async fn failover_between_two_calls_is_not_noticed() {
     let backend = cluster.impatient();
     let (on, _) = on_and_off(&cluster, 0);
     backend.set(&on, entry(1, 200), None).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await; // until it is replicated
+    until("it is replicated", async || cluster.nodes[3].admin::<usize>(&["DBSIZE"]) == 1).await;
     cluster.kill(0);
     cluster.settled().await;
     assert!(backend.get(&on).await.unwrap().is_some());
