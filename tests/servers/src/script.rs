@@ -15,7 +15,7 @@ use tokio::{
 pub type Words = Vec<String>;
 type Answer = dyn Fn(&[String]) -> Option<Vec<u8>> + Send + Sync;
 
-/// Answers logins and `PING` as a server does, and each other command by a function. Ends when dropped.
+/// Answers logins, whatever they are, and `PING` as a server does, and each other command by a function. Ends when dropped.
 pub struct Script {
     pub port: u16,
     shared: Arc<Shared>,
@@ -94,7 +94,8 @@ async fn serve(client: TcpStream, shared: &Shared) -> Option<()> {
     loop {
         let words = read(&mut client).await?;
         let answer = match &*words[0] {
-            "PING" | "CLIENT" | "SELECT" | "HELLO" | "AUTH" => Some(b"+PONG\r\n".to_vec()),
+            "PING" => Some(b"+PONG\r\n".to_vec()),
+            "AUTH" | "CLIENT" | "SELECT" => Some(b"+OK\r\n".to_vec()),
             _ => {
                 shared.heard.lock().unwrap().push(words.clone());
                 let answer = shared.answer.lock().unwrap().clone();
