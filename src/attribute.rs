@@ -118,7 +118,7 @@ where
 {
     let Some(entry) = entry else { return body().await };
     let mut aside = None;
-    let cached = entry.get_or_compute(|| sort::<S, _, _, _>(body(), keep, &mut aside)).await;
+    let cached = entry.get_or_sort(|| sort::<S, _, _, _>(body(), keep, &mut aside)).await;
     unite::<S>(cached, aside)
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server where it is missing and apt-get can;
-# the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs redis-server and memcached where they are missing and
+# apt-get can; the tests start servers of their own on free loopback ports and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,8 +30,8 @@ need() {
     # In runlevel 1 a package does not start its service; where systemd does not care, it is stopped.
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "$2"
-    if [[ $2 == redis-server ]]; then
-        "${root[@]}" service redis-server stop >/dev/null 2>&1 || true
+    if [[ $2 == redis-server || $2 == memcached ]]; then
+        "${root[@]}" service "$2" stop >/dev/null 2>&1 || true
     fi
 }
 
@@ -41,6 +41,9 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need unshare util-linux # file systems of a test are mounted where nothing else sees them
+need mount mount
+need memcached memcached
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 

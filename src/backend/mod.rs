@@ -1,9 +1,17 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "file")]
+pub(crate) mod file;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 mod memory;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod pause;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod socket;
+#[cfg(any(feature = "redis", feature = "memcached"))]
 mod tls;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

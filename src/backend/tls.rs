@@ -1,13 +1,15 @@
 //! TLS for every backend that has it, by rustls with an explicit provider: nothing process-wide is read or set.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use zeroize::Zeroizing;
+
+use crate::error::BackendErrorKind::{self, Denied, Misconfigured, Rejected, Transient};
 
 /// What cannot work in the settings, in words for an error.
 type Flaw = &'static str;
@@ -80,4 +82,38 @@ impl fmt::Debug for Tls {
         let (ca, client) = (self.ca.is_some(), self.client.is_some());
         f.debug_struct("Tls").field("ca", &ca).field("client", &client).finish()
     }
+}
+
+/// The error of TLS that this one of a socket holds.
+pub(super) fn error_in(err: &io::Error) -> Option<rustls::Error> {
+    err.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// What an error of TLS means to a caller.
+pub(super) fn kind(err: &rustls::Error) -> BackendErrorKind {
+    match err {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_) => Misconfigured,
+        rustls::Error::AlertReceived(alert) if blames_us(*alert) => Denied,
+        rustls::Error::InvalidMessage(_) => Rejected,
+        _ => Transient,
+    }
+}
+
+/// Whether the server means that our certificate is missing or not one it accepts.
+fn blames_us(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError // signed by a CA of the same name
+            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
+    )
 }

@@ -1,11 +1,13 @@
 //! Reading, setting and deleting many keys in one round trip.
 
-use std::{future::Future, sync::Arc};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use super::{
     Cache, Value,
     call::Entry,
     engine::{Spot, is_well},
+    flight::SlotKey,
+    tags::Trust,
     value::Stored,
 };
 use crate::{
@@ -31,7 +33,8 @@ impl Cache {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Key`] for the first key refused; [`Error::Backend`]. What cannot be read is a miss.
+    /// [`Error::Key`] for the first key refused; [`Error::Backend`] unless memory has them all. What cannot be read is a
+    /// miss.
     pub fn get_many<T: Value>(
         &self,
         keys: impl IntoIterator<Item = impl Key>,
@@ -103,7 +106,7 @@ impl Cache {
     ) -> Result<Vec<Option<T>>, Error> {
         let keys = keys?;
         call.keys(keys.len());
-        let hit = |key: &CacheKey| Some(self.hit::<T>(call, key.as_bytes())?.value.clone());
+        let hit = |key: &CacheKey| Some(self.hit::<T>(call, key.as_bytes(), false)?.value.clone());
         let mut values: Vec<Option<T>> = keys.iter().map(hit).collect();
         let missing: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
         if missing.is_empty() {
@@ -111,12 +114,15 @@ impl Cache {
         }
         call.beyond(|| None::<StoreKey>);
         let spots: Vec<Spot> = missing.iter().map(|at| self.spot_at(&keys[*at])).collect();
-        let (found, trouble) = self.load::<T>(&spots.iter().collect::<Vec<_>>()).await;
-        if let Some(error) = trouble.filter(|error| !is_well(Some(error))) {
+        let (found, trouble) = self.find_each::<T>(&spots.iter().collect::<Vec<_>>(), Trust::Asked).await;
+        let found = found.into_iter().map(|found| found.filter(|stored| stored.label.is_fresh(self.now())));
+        let found: Vec<Option<Arc<Stored<T>>>> = found.collect();
+        if let Some(error) =
+            trouble.filter(|error| !is_well(Some(error)) && found.iter().any(Option::is_none))
+        {
             return Err(error);
         }
-        for (at, found) in missing.into_iter().zip(found) {
-            let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
+        for (at, fresh) in missing.into_iter().zip(found) {
             call.found(fresh.is_some());
             values[at] = fresh.map(|stored| stored.value.clone());
         }
@@ -150,19 +156,23 @@ impl Cache {
         call.beyond(|| None::<StoreKey>);
         let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
-        for (spot, (key, ..)) in spots.iter().zip(&sealed) {
+        for spot in &spots {
             writing.push(spot.seat.write().await);
-            self.forget(key);
+            self.forget(&spot.key);
         }
-        if let Some(store) = &self.store {
-            let writes: Vec<Write> = sealed.iter().filter_map(|(.., write)| write.clone()).collect();
-            let written = store.backend().set_many(writes).await.map_err(Error::from);
-            written.inspect_err(|error| self.trouble(error))?;
-        }
-        for ((writing, spot), (_, stored, write)) in writing.into_iter().zip(&spots).zip(&sealed) {
-            writing.finish(|| self.keep(&spot.key, stored, write.as_ref()));
-        }
-        Ok(())
+        let cache = self.clone();
+        let work = async move {
+            if let Some(store) = &cache.store {
+                let writes: Vec<Write> = sealed.iter().filter_map(|(.., write)| write.clone()).collect();
+                let written = store.backend().set_many(writes).await.map_err(Error::from);
+                written.inspect_err(|error| cache.trouble(error))?;
+            }
+            for ((writing, spot), (_, stored, write)) in writing.into_iter().zip(&spots).zip(&sealed) {
+                writing.finish(|| cache.keep(&spot.key, stored, write.as_ref()));
+            }
+            Ok(())
+        };
+        self.unbroken(work).await
     }
 
     async fn remove_many(
@@ -170,31 +180,37 @@ impl Cache {
         call: &Call<'_>,
         keys: Result<Vec<CacheKey>, Error>,
     ) -> Result<Vec<bool>, Error> {
-        let keys = &keys?;
+        let keys = keys?;
         call.keys(keys.len());
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         call.beyond(|| None::<StoreKey>);
-        let mut ordered: Vec<&CacheKey> = keys.iter().collect();
-        ordered.sort();
-        ordered.dedup();
-        let spots: Vec<Spot> = ordered.iter().map(|key| self.spot_at(key)).collect();
+        // In one order for all, as in `write_many`.
+        let ordered: BTreeSet<&CacheKey> = keys.iter().collect();
+        let spots: Vec<Spot> = ordered.into_iter().map(|key| self.spot_at(key)).collect();
         let mut writing = Vec::with_capacity(spots.len());
         for spot in &spots {
             writing.push(spot.seat.write().await);
         }
-        let in_memory: Vec<bool> = keys.iter().map(|key| self.forget(key)).collect();
-        let in_store = match &self.store {
-            Some(store) => {
-                let names: Vec<StoreKey> =
-                    keys.iter().map(|key| store.entry_place(key.as_bytes()).name).collect();
-                let deleted = store.backend().delete_many(&names).await.map_err(Error::from);
-                deleted.inspect_err(|error| self.trouble(error))?
-            }
-            None => keys.iter().map(|_| false).collect(),
+        let forget = |key: &CacheKey| self.forget(&SlotKey { scope: self.scope, key: key.as_bytes().into() });
+        let in_memory: Vec<bool> = keys.iter().map(forget).collect();
+        let cache = self.clone();
+        let work = async move {
+            let in_store = match &cache.store {
+                Some(store) => {
+                    let name = |key: &CacheKey| store.entry_place(key.as_bytes()).name;
+                    let names: Vec<StoreKey> = keys.iter().map(name).collect();
+                    let deleted = store.backend().delete_many(&names).await.map_err(Error::from);
+                    deleted.inspect_err(|error| cache.trouble(error))?
+                }
+                None => keys.iter().map(|_| false).collect(),
+            };
+            let writing = writing.into_iter().zip(&spots);
+            writing.for_each(|(writing, spot)| writing.finish(|| _ = cache.forget(&spot.key)));
+            Ok::<_, Error>(in_store)
         };
-        writing.into_iter().zip(ordered).for_each(|(writing, key)| writing.finish(|| _ = self.forget(key)));
+        let in_store = self.unbroken(work).await?;
         let found = in_memory.into_iter().zip(in_store).map(|(memory, store)| memory || store);
         Ok(found.inspect(|found| call.found(*found)).collect())
     }

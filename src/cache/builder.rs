@@ -24,6 +24,7 @@ use crate::{
 /// | [`none_ttl`](Self::none_ttl) | the ttl |
 /// | [`jitter`](Self::jitter) | none |
 /// | [`soft_timeout`](Self::soft_timeout), [`refresh_ahead`](Self::refresh_ahead) | none |
+/// | [`fail_safe_pause`](Self::fail_safe_pause) | 10 s, at most the ttl |
 /// | `l1`, `l1_bytes`, `l1_ttl` (feature `l1`) | 10,000 entries, 64 MiB, 30 s |
 /// | [`marker_ttl`](Self::marker_ttl) | 1 s |
 /// | [`longest`](Self::longest) | 30 days |
@@ -50,6 +51,7 @@ impl Builder {
             none_ttl: None,
             jitter: 0.0,
             soft_timeout: None,
+            fail_safe_pause: Duration::from_secs(10),
             refresh_ahead: None,
             longest: Duration::from_secs(30 * 24 * 60 * 60),
         };
@@ -93,9 +95,21 @@ impl Builder {
         self
     }
 
-    /// How long a function may take while there is a stale value to return instead.
+    /// How long a function may take while there is a stale value to return instead; of another call's function, while
+    /// there is one in memory.
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.policy.soft_timeout = Some(limit);
+        self
+    }
+
+    /// How long a stale value goes on to stand in, once the function has failed or taken too long, before the function is
+    /// tried again; at most a ttl, so that a short one keeps its meaning. Zero tries at every call.
+    ///
+    /// While the source is down it is asked once in this time for a key, and only that one call waits for it, up to the
+    /// [`soft_timeout`](Self::soft_timeout). The time is kept with the value in memory: without the feature `l1`, with
+    /// `l1(0)`, and once memory is full, every call tries.
+    pub fn fail_safe_pause(mut self, pause: Duration) -> Self {
+        self.policy.fail_safe_pause = pause;
         self
     }
 
@@ -182,6 +196,7 @@ impl Builder {
             l1_ttl: millis(self.l1_ttl),
             slots: Arc::new(Slots::default()),
             markers: Markers::new(millis(self.marker_ttl)),
+            telling: Arc::new(Slots::default()),
             counters,
             tasks: TaskTracker::new(),
             clock: self.clock,
@@ -189,14 +204,13 @@ impl Builder {
         let scope = self.store.as_ref().map_or([0; 16], EncryptedBackend::scope);
         Ok(Cache { shared: Arc::new(shared), store: self.store, scope })
     }
+
     /// Refuses a policy that no value could go by.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let shares = [Some(self.policy.jitter), self.policy.refresh_ahead];
         if shares.into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share)) {
             return Err(SettingError::Share.into());
         }
-        self.policy.label(self.clock.now(), false, Default::default())?;
-        self.policy.label(self.clock.now(), true, Default::default())?;
-        Ok(())
+        self.policy.check(self.clock.now())
     }
 }

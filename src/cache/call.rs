@@ -4,8 +4,10 @@ use std::{future::Future, time::Duration};
 
 use super::{
     Cache, Value,
-    mode::{Closed, Lenient},
+    mode::{Closed, Lenient, Mode},
     policy::Policy,
+    source::Source,
+    tags::Trust,
     value::{Label, Tags},
 };
 use crate::{
@@ -25,8 +27,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Refuses what would only be found out after a computation.
     pub(super) fn check(&self, cache: &Cache) -> Result<(), Error> {
-        self.policy.label(cache.now(), false, self.tags.clone())?;
-        self.policy.label(cache.now(), true, self.tags.clone())?;
+        self.policy.check(cache.now())?;
         let list: usize = self.tags.iter().map(|tag| 1 + tag.len()).sum();
         let fits = |length: usize| (1..=255).contains(&length);
         if list > usize::from(u16::MAX) || !self.tags.iter().all(|tag| fits(tag.len())) {
@@ -89,6 +90,14 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// How long a stale value goes on to stand in before the function is tried again: [`Builder::fail_safe_pause`].
+    ///
+    /// [`Builder::fail_safe_pause`]: super::Builder::fail_safe_pause
+    pub fn fail_safe_pause(mut self, pause: Duration) -> Self {
+        self.settings.policy.fail_safe_pause = pause;
+        self
+    }
+
     /// From which share of the ttl on, 0 to 1, [`get_or_refresh`](Self::get_or_refresh) refreshes in the background.
     pub fn refresh_ahead(mut self, share: f64) -> Self {
         self.settings.policy.refresh_ahead = Some(share.clamp(0.0, 1.0));
@@ -115,12 +124,16 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
-        if let Some(value) = self.cache.at_hand(Operation::Get, &self.key) {
+        self.read(Lenient::TRUST).await
+    }
+
+    async fn read<T: Value>(self, trust: Trust) -> Result<Option<T>, Error> {
+        if let Some(value) = self.cache.at_hand(Operation::Get, &self.key, trust, false) {
             return Ok(Some(value));
         }
         let call = self.cache.call(Operation::Get);
         // On the heap, as all that goes beyond memory: a hit need not carry it, and a function may ask the cache in turn.
-        call.end(call.around(Box::pin(self.cache.read(&call, self.key, false))).await)
+        call.end(call.around(Box::pin(self.cache.read(&call, self.key, trust))).await)
     }
 
     /// [`Cache::set`], with these settings.
@@ -142,13 +155,30 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if self.settings.check(self.cache).is_ok()
-            && let Some(value) = self.cache.at_hand(Operation::GetOrCompute, &self.key)
+        self.compute(Lenient, f).await
+    }
+
+    /// [`get_or_compute`](Self::get_or_compute) of a function whose error `None` is a value that is not to be kept: no
+    /// stale value stands in for it, and the next who waits runs its own function.
+    #[cfg(feature = "macros")]
+    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, Option<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, Option<E>>>,
+    {
+        self.compute(Lenient, super::source::Sorting(f)).await
+    }
+
+    async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {
+        let Self { cache, key, settings } = self;
+        if settings.check(cache).is_ok()
+            && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key, M::TRUST, M::FAIL_SAFE)
         {
             return Ok(value);
         }
-        let call = self.cache.call(Operation::GetOrCompute);
-        call.end(call.around(Box::pin(self.cache.compute(&call, self.key, self.settings, Lenient, f))).await)
+        let call = cache.call(Operation::GetOrCompute);
+        call.end(call.around(Box::pin(cache.compute(&call, key, settings, mode, f))).await)
     }
 
     /// [`Cache::get_or_refresh`], with these settings.
@@ -184,7 +214,8 @@ impl<'a> Entry<'a> {
 /// A key and settings for one call that fails closed: [`Entry::strict`].
 ///
 /// Where a plain call makes a miss of trouble with the cache (a store that is down, an unreadable entry, a refused key or
-/// ttl), this one gives the error; and no stale value stands in for a function that fails.
+/// ttl), this one gives the error; no stale value stands in for a function that fails; and where the markers of a value
+/// cannot be asked for, what was known of them before is not enough.
 #[must_use = "nothing happens until one of the calls at the end, such as get_or_compute"]
 pub struct Strict<'a> {
     entry: Entry<'a>,
@@ -192,7 +223,8 @@ pub struct Strict<'a> {
 }
 
 impl<'a> Strict<'a> {
-    /// How long the function may take at all. The function is then dropped.
+    /// How long the call may wait for a function at all: for another call's, and then for its own, which is then dropped.
+    /// The store has time limits of its own.
     pub fn hard_timeout(mut self, limit: Duration) -> Self {
         self.hard_timeout = Some(limit);
         self
@@ -203,11 +235,7 @@ impl<'a> Strict<'a> {
     /// # Errors
     /// Any [`Error`], [`Error::Unreadable`] too.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
-        if let Some(value) = self.entry.cache.at_hand(Operation::Get, &self.entry.key) {
-            return Ok(Some(value));
-        }
-        let call = self.entry.cache.call(Operation::Get);
-        call.end(call.around(Box::pin(self.entry.cache.read(&call, self.entry.key, true))).await)
+        self.entry.read(Closed::TRUST).await
     }
 
     /// [`Cache::get_or_compute`], failing closed.
@@ -221,14 +249,6 @@ impl<'a> Strict<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mode = Closed { hard_timeout: self.hard_timeout };
-        let Entry { cache, key, settings } = self.entry;
-        if settings.check(cache).is_ok()
-            && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key)
-        {
-            return Ok(value);
-        }
-        let call = cache.call(Operation::GetOrCompute);
-        call.end(call.around(Box::pin(cache.compute(&call, key, settings, mode, f))).await)
+        self.entry.compute(Closed::new(self.hard_timeout), f).await
     }
 }

@@ -3,26 +3,21 @@
 use super::{
     Cache,
     call::Settings,
-    tags::{Answer, Tag, Verdict},
+    tags::{Answer, Tag, Trust, Verdict},
     value::Label,
 };
-use crate::{
-    backend::Backend,
-    crypto::StoreKey,
-    encrypted::Place,
-    error::{BackendError, BackendErrorKind, Error},
-};
+use crate::{backend::Backend, crypto::StoreKey, encrypted::Place, error::Error};
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
-    pub(super) fn judge(&self, label: &Label) -> Verdict {
+    pub(super) fn judge(&self, label: &Label, trust: Trust) -> Verdict {
         let tags = label.tags.iter().map(|tag| &**tag);
-        let (created_at, with_store) = (label.times.created_at, self.store.is_some());
-        self.shared.markers.judge(self.scope, tags, created_at, self.now(), with_store)
+        let trust = if self.store.is_some() { trust } else { Trust::Alone };
+        self.shared.markers.judge(self.scope, tags, label.times.created_at, self.now(), trust)
     }
 
     pub(super) fn survives_what_is_known(&self, label: &Label) -> bool {
-        self.judge(label) != Verdict::Invalid
+        self.judge(label, Trust::Asked) != Verdict::Invalid
     }
 
     /// When what begins to be computed now counts as created.
@@ -39,7 +34,7 @@ impl Cache {
         let places: Vec<Place> = tags.iter().map(|tag| store.marker_place(&tag.tag)).collect();
         let names: Vec<StoreKey> = places.iter().map(|place| place.name.clone()).collect();
         let answers = store.backend().get_many(&names).await.map_err(Error::from);
-        let answers = answers.and_then(|answers| self.counted(answers, names.len()));
+        let answers = answers.and_then(|answers| store.one_each(answers, names.len()));
         claim.end();
         let failed = match answers {
             Ok(answers) => {
@@ -50,7 +45,7 @@ impl Cache {
             }
             Err(error) => error,
         };
-        tags.into_iter().for_each(|tag| self.shared.markers.learn(tag, Answer::Unknown, now));
+        self.shared.markers.not_told(tags, now);
         Err(failed)
     }
 
@@ -58,11 +53,10 @@ impl Cache {
     /// that says so: else nothing with this tag could ever be cached again.
     async fn learn(&self, tag: Tag, place: &Place, marker: Option<bytes::Bytes>, now: u64) {
         let answer = self.read_marker(place, marker);
-        let broken = (answer == Answer::Broken).then(|| tag.tag.clone());
-        self.shared.markers.learn(tag, answer, now);
-        if let Some(tag) = broken {
+        self.shared.markers.learn(tag.clone(), answer, now);
+        if answer == Answer::Broken {
             // What fails here is counted, and tried again when the marker is asked for again.
-            let _ = self.mark(&tag).await;
+            let _ = self.tell(tag, now).await;
         }
     }
 
@@ -82,33 +76,28 @@ impl Cache {
     }
 
     /// The entries, and in the same batch the marker of the namespace if it must be asked for.
-    pub(super) async fn fetch(&self, places: &[Place]) -> Result<Vec<Option<bytes::Bytes>>, Error> {
+    pub(super) async fn fetch(
+        &self,
+        places: &[Place],
+        trust: Trust,
+    ) -> Result<Vec<Option<bytes::Bytes>>, Error> {
         let Some(store) = &self.store else { return Ok(Vec::new()) };
         let mut names: Vec<StoreKey> = places.iter().map(|place| place.name.clone()).collect();
-        let namespace = self.shared.markers.judge(self.scope, [], u64::MAX, self.now(), true);
+        let namespace = self.shared.markers.judge(self.scope, [], u64::MAX, self.now(), trust);
         let Verdict::Ask(namespace) = namespace else {
             return match &names[..] {
                 [name] => Ok(vec![store.backend().get(name).await?]),
-                names => self.counted(store.backend().get_many(names).await?, names.len()),
+                names => store.one_each(store.backend().get_many(names).await?, names.len()),
             };
         };
         let place = store.marker_place(b"");
         names.push(place.name.clone());
         let now = self.now();
-        let mut answers = self.counted(store.backend().get_many(&names).await?, names.len())?;
+        let mut answers = store.one_each(store.backend().get_many(&names).await?, names.len())?;
         let marker = answers.pop().flatten();
         for tag in namespace {
             self.learn(tag, &place, marker.clone(), now).await;
         }
         Ok(answers)
-    }
-
-    /// Refuses a batch's answers of another number than its questions.
-    fn counted<A>(&self, answers: Vec<A>, expected: usize) -> Result<Vec<A>, Error> {
-        if answers.len() == expected {
-            return Ok(answers);
-        }
-        let name = self.store.as_ref().map_or("none", |store| store.backend().name());
-        Err(BackendError::new(name, BackendErrorKind::Rejected).into())
     }
 }

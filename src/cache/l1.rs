@@ -29,6 +29,8 @@ pub(super) struct Kept {
     pub(super) label: Label,
     /// When it came from the store or was written here, in Unix milliseconds.
     pub(super) since: u64,
+    /// Until then a stale value stands in without another try, in Unix milliseconds; 0: it has not been tried.
+    pub(super) stands_in_until: u64,
     pub(super) content: Content,
     /// What it counts for, in bytes.
     pub(super) size: usize,

@@ -18,11 +18,13 @@ pub(super) enum L1 {
 pub(super) struct Kept {
     pub(super) label: Label,
     pub(super) since: u64,
+    pub(super) stands_in_until: u64,
     pub(super) content: Content,
     #[allow(dead_code)] // only a tier that exists weighs
     pub(super) size: usize,
 }
 
+#[derive(Clone)]
 pub(super) enum Content {
     Value(Published),
     Sealed(Bytes),

@@ -17,6 +17,8 @@ pub(super) struct Policy {
     /// Up to this share of a ttl is taken off at random.
     pub(super) jitter: f64,
     pub(super) soft_timeout: Option<Duration>,
+    /// How long a stale value stands in before the function is tried again; at most a ttl.
+    pub(super) fail_safe_pause: Duration,
     /// From this share of the ttl on, a value that is asked for is refreshed.
     pub(super) refresh_ahead: Option<f64>,
     /// No entry lives longer, so that a marker of a tag can end.
@@ -29,11 +31,27 @@ impl Policy {
     /// # Errors
     /// [`Error::Ttl`] for a ttl of zero, or together with the stale time above the longest lifetime.
     pub(super) fn label(&self, created_at: u64, none: bool, tags: Tags) -> Result<Label, Error> {
+        let (ttl, latest) = self.latest(created_at, none)?;
+        let stale_at = later(created_at, self.spread(ttl))?;
+        let expires_at = latest.min(later(stale_at, self.stale).unwrap_or(stale_at));
+        Ok(Label { times: Times { created_at, stale_at, expires_at }, tags })
+    }
+
+    /// Refuses what no value created then could go by.
+    ///
+    /// # Errors
+    /// As [`label`](Self::label).
+    pub(super) fn check(&self, created_at: u64) -> Result<(), Error> {
+        self.latest(created_at, false)?;
+        self.latest(created_at, true).map(drop)
+    }
+
+    /// The ttl before it is spread, and when the value ends at the latest.
+    fn latest(&self, created_at: u64, none: bool) -> Result<(Duration, u64), Error> {
         let ttl = self.none_ttl.filter(|_| none).unwrap_or(self.ttl);
         let longest = ttl.checked_add(self.stale).filter(|all| *all <= self.longest).ok_or(Error::Ttl)?;
-        let stale_at = later(created_at, self.spread(ttl))?;
-        let expires_at = later(created_at, longest)?.min(later(stale_at, self.stale).unwrap_or(stale_at));
-        Ok(Label { times: Times { created_at, stale_at, expires_at }, tags })
+        later(created_at, ttl)?;
+        Ok((ttl, later(created_at, longest)?))
     }
 
     /// The ttl less a random part, and never zero unless it is.

@@ -1,15 +1,18 @@
 //! Refreshing: in the background, or at once.
 
-use std::{future::Future, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Cache, Value,
     call::Settings,
-    engine::{Spot, Why, alone, hand, is_well, share},
+    engine::{Spot, is_well},
+    finish::Terms,
     flight::{Leader, Published, Turn},
-    mode::Lenient,
+    handed::{Why, hand, share},
+    mode::{Lenient, Mode},
+    source::{Source, alone},
     value::{Label, Stored},
 };
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
 
 impl Cache {
     /// `get_or_refresh`: `f` runs in the caller only where there is nothing to return at once.
-    pub(super) async fn get_or_refresh_at<T, E, F, Fut>(
+    pub(super) async fn get_or_refresh_at<T: Value, E, F>(
         &self,
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
@@ -28,59 +31,44 @@ impl Cache {
         f: F,
     ) -> Result<T, E>
     where
-        T: Value,
         E: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        F: Source<T, E, Running: Send + 'static> + Send + 'static,
     {
-        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
-            Ok(key) => key,
-            Err(error) => {
-                self.trouble(&error);
-                return alone(call, f).await;
-            }
-        };
-        let spot = match self.alive_in_memory::<T>(key.as_bytes()) {
-            Some(stored) if !settings.is_due(&stored.label, self.now()) => {
-                call.outcome(Outcome::L1Hit);
-                return Ok(stored.value.clone());
-            }
-            Some(stored) => {
+        let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
+        if let Some(local) = self.known_in_memory::<T>(key.as_bytes(), Lenient::TRUST) {
+            let stored = local.stored;
+            call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
+            if settings.is_due(&stored.label, self.now()) {
                 let spot = self.spot(call, &key);
                 if let Some(leader) = spot.seat.try_lead() {
                     spot.refresh_behind(leader, settings, &stored, f);
                 }
-                call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
-                return Ok(stored.value.clone());
             }
-            None => self.spot(call, &key),
-        };
+            return Ok(stored.value.clone());
+        }
+        let spot = self.spot(call, &key);
         let stale = [Why::FailSafe, Why::Refreshing];
-        let leader = match spot.turn(|published| self.usable::<T>(published, &stale)).await {
+        let leader = match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
             Turn::Value(stored) => {
                 call.outcome(Outcome::Waited);
                 return Ok(stored.value.clone());
             }
             Turn::Lead(leader) => leader,
         };
-        let (found, trouble) = spot.find::<T>().await;
-        match found {
-            Some(stored) => {
-                call.outcome(self.outcome_of(&stored.label, spot.found()));
-                if settings.is_due(&stored.label, self.now()) {
-                    spot.refresh_behind(leader, settings, &stored, f);
-                } else {
-                    share(leader, &stored, Why::Fresh);
-                }
-                Ok(stored.value.clone())
-            }
-            None => {
-                let created_at = self.creation_time(&settings);
-                let value = f().await?;
-                spot.finish(call, leader, &settings, Lenient, value, created_at, is_well(trouble.as_ref()))
-                    .await
-            }
+        let (found, trouble) = spot.find::<T>(Lenient::TRUST).await;
+        let Some(stored) = found else {
+            let created_at = self.creation_time(&settings);
+            let value = f.start().await?;
+            let terms = Terms { call, settings: &settings, mode: Lenient };
+            return spot.finish(leader, terms, value, created_at, is_well(trouble.as_ref())).await;
+        };
+        call.outcome(self.outcome_of(&stored.label, spot.found()));
+        if settings.is_due(&stored.label, self.now()) {
+            spot.refresh_behind(leader, settings, &stored, f);
+        } else {
+            share(leader, &stored, Why::Fresh);
         }
+        Ok(stored.value.clone())
     }
 
     /// How a request ended with a value that was found so, which may be stale.
@@ -89,33 +77,23 @@ impl Cache {
     }
 
     /// `refresh`: computes whatever there is.
-    pub(super) async fn refresh_at<T, E, F, Fut>(
+    pub(super) async fn refresh_at<T: Value, E>(
         &self,
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
-        f: F,
-    ) -> Result<T, E>
-    where
-        T: Value,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let key = match key.and_then(|key| settings.check(self).map(|()| key)) {
-            Ok(key) => key,
-            Err(error) => {
-                self.trouble(&error);
-                return alone(call, f).await;
-            }
-        };
+        f: impl Source<T, E>,
+    ) -> Result<T, E> {
+        let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
         let spot = self.spot(call, &key);
-        let nothing = |_: &Published| None::<std::convert::Infallible>;
+        let nothing = |_: &Published| None::<Infallible>;
         match spot.turn(nothing).await {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
                 let created_at = self.creation_time(&settings);
-                let value = f().await?;
-                spot.finish(call, leader, &settings, Lenient, value, created_at, true).await
+                let value = f.start().await?;
+                let terms = Terms { call, settings: &settings, mode: Lenient };
+                spot.finish(leader, terms, value, created_at, true).await
             }
         }
     }
@@ -123,39 +101,40 @@ impl Cache {
 
 impl Spot {
     /// Computes in a task of its own, until the value that is returned meanwhile ends for good. All who ask meanwhile
-    /// get that value too.
-    fn refresh_behind<T, E, F, Fut>(
+    /// get that value too. Nothing is done while the value stands in for a function that has just failed.
+    fn refresh_behind<T: Value, E, F>(
         self,
         mut leader: Leader,
         settings: Settings,
         until_then: &Arc<Stored<T>>,
         f: F,
     ) where
-        T: Value,
         E: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        F: Source<T, E, Running: Send + 'static> + Send + 'static,
     {
         let tasks = self.cache.shared.tasks.clone();
         let Ok(runtime) = Handle::try_current() else { return };
-        if tasks.is_closed() {
+        if tasks.is_closed() || self.cache.stands_in(&self.key, &until_then.label) {
             return;
         }
+        let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
         let created_at = self.cache.creation_time(&settings);
-        leader.publish(hand(until_then, Why::Refreshing), || ());
+        leader.publish(hand(&until_then, Why::Refreshing), || ());
         let cache = self.cache.clone();
         let refresh = async move {
             let call = cache.call(Operation::BackgroundRefresh);
             let body = async {
                 call.beyond(|| Some(cache.store.as_ref()?.entry_place(&self.key.key).name));
-                let Ok(Ok(value)) = timeout(left, f()).await else {
+                let Ok(Ok(value)) = timeout(left, f.start()).await else {
                     metrics::background_failed();
+                    let stand_in = || cache.let_stand_in(&self.key, &until_then.label, &settings.policy);
+                    leader.publish(hand(&until_then, Why::Refreshing), stand_in);
                     return Err(());
                 };
                 // Where a set or delete came meanwhile, this leader is no longer heard.
-                let done: Result<T, E> =
-                    self.finish(&call, leader, &settings, Lenient, value, created_at, true).await;
+                let terms = Terms { call: &call, settings: &settings, mode: Lenient };
+                let done: Result<T, E> = self.finish(leader, terms, value, created_at, true).await;
                 done.map(drop).map_err(drop)
             };
             let _ = call.end(call.around(body).await);

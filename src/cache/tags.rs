@@ -38,6 +38,19 @@ struct Known {
     invalid_until: Option<u64>,
     /// When the store was asked last, in Unix milliseconds.
     asked_at: u64,
+    /// When the store answered last, or this process invalidated, which no answer until then could be newer than.
+    answered_at: Option<u64>,
+}
+
+/// Which knowledge of a marker is enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Any, for there is no store that could be asked: what may have been invalidated is invalid.
+    Alone,
+    /// That from when the store was asked last, whether it answered or not.
+    Asked,
+    /// That from when the store answered last.
+    Answered,
 }
 
 /// What the store answered for a marker.
@@ -48,8 +61,6 @@ pub(super) enum Answer {
     Marked(u64),
     /// Something that does not open: whatever carries the tag is invalid.
     Broken,
-    /// Nothing: the store is in trouble. What is known stands.
-    Unknown,
 }
 
 /// Whether an entry survives its tags.
@@ -67,15 +78,14 @@ impl Markers {
         Self { known: Mutex::new(memory), lifetime }
     }
 
-    /// Judges an entry created at `created_at` by its tags and the empty one. Without a store that could be asked,
-    /// what may have been invalidated is invalid.
+    /// Judges an entry created at `created_at` by its tags and the empty one.
     pub(super) fn judge<'a>(
         &self,
         scope: [u8; 16],
         tags: impl IntoIterator<Item = &'a [u8]>,
         created_at: u64,
         now: u64,
-        with_store: bool,
+        trust: Trust,
     ) -> Verdict {
         let mut ask = Vec::new();
         let mut memory = self.memory();
@@ -86,15 +96,23 @@ impl Markers {
                 Some(marker) if marker.invalid_until.is_some_and(|until| created_at <= until) => {
                     return Verdict::Invalid;
                 }
-                Some(_) if !with_store => {}
-                // A clock that was set back does not make knowledge last longer.
-                Some(marker) if now.abs_diff(marker.asked_at) < self.lifetime => {}
-                None if !with_store && forgotten => return Verdict::Invalid,
-                None if !with_store => {}
+                Some(marker) if self.is_enough(marker, now, trust) => {}
+                None if trust == Trust::Alone && forgotten => return Verdict::Invalid,
+                None if trust == Trust::Alone => {}
                 Some(_) | None => ask.push(tag),
             }
         }
         if ask.is_empty() { Verdict::Valid } else { Verdict::Ask(ask) }
+    }
+
+    fn is_enough(&self, marker: &Known, now: u64, trust: Trust) -> bool {
+        let since = match trust {
+            Trust::Alone => return true,
+            Trust::Asked => Some(marker.asked_at),
+            Trust::Answered => marker.answered_at,
+        };
+        // A clock that was set back does not make knowledge last longer.
+        since.is_some_and(|since| now.abs_diff(since) < self.lifetime)
     }
 
     /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
@@ -107,16 +125,33 @@ impl Markers {
         Claim { claimed: known.collect(), markers: self }
     }
 
-    /// Takes in what the store answered.
+    /// Takes in what the store answered to a question of this moment.
     pub(super) fn learn(&self, tag: Tag, answer: Answer, now: u64) {
         let mut memory = self.memory();
-        let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
+        let until = memory.markers.get(&tag).and_then(|known| known.invalid_until);
         let invalid_until = match answer {
-            Answer::Absent | Answer::Unknown => before,
-            Answer::Marked(at) => before.max(Some(at)),
-            Answer::Broken => before.max(Some(now.max(memory.latest))),
+            Answer::Absent => until,
+            Answer::Marked(at) => until.max(Some(at)),
+            // No later: an invalidation ahead of the clock would put what is stored next ahead of it too, where the
+            // next invalidation of another process does not reach it.
+            Answer::Broken => until.max(Some(now.max(memory.latest))),
         };
-        memory.put(tag, Known { invalid_until, asked_at: now });
+        memory.put(tag, Known { invalid_until, asked_at: now, answered_at: Some(now) });
+    }
+
+    /// The store did not answer. What is known stands, for those whom that is enough.
+    pub(super) fn not_told(&self, tags: Vec<Tag>, now: u64) {
+        let mut memory = self.memory();
+        for tag in tags {
+            let nothing = Known { invalid_until: None, asked_at: now, answered_at: None };
+            let known = memory.markers.get(&tag).copied().unwrap_or(nothing);
+            memory.put(tag, Known { asked_at: now, ..known });
+        }
+    }
+
+    /// The moment of the newest invalidation that is known for a tag.
+    pub(super) fn invalid_until(&self, tag: &Tag) -> Option<u64> {
+        self.memory().markers.get(tag)?.invalid_until
     }
 
     /// Remembers an invalidation of this process, which is later than any that is known and no earlier than whatever
@@ -126,7 +161,7 @@ impl Markers {
         let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
         // Another process may have stored something right after the one before.
         let at = before.map_or(now, |before| now.max(before.saturating_add(1))).max(memory.latest);
-        memory.put(tag, Known { invalid_until: Some(at), asked_at: now });
+        memory.put(tag, Known { invalid_until: Some(at), asked_at: now, answered_at: Some(now) });
         at
     }
 

@@ -2,32 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{
-    Cache, Shared, Value, call::Settings, engine::is_well, flight::SlotKey, tags::Tag, value::Stored,
-};
+use super::{Cache, Shared, Value, call::Settings, engine::is_well, tags::Trust, value::Stored};
 use crate::{
     backend::Backend,
-    encrypted::later,
     error::{Error, KeyError},
     key::CacheKey,
     metrics::{Call, Outcome},
 };
 
-/// The end of time: FORMAT.md, "never".
-const NEVER: u64 = u64::MAX;
-
 impl Cache {
+    /// `get` where the value was not [`at_hand`](Self::at_hand).
     pub(super) async fn read<T: Value>(
         &self,
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
-        strict: bool,
+        trust: Trust,
     ) -> Result<Option<T>, Error> {
         let key = key?;
-        let (found, trouble) = self.spot(call, &key).find::<T>().await;
+        let (found, trouble) = self.spot(call, &key).find::<T>(trust).await;
         let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
         match (fresh, trouble) {
-            (_, Some(error)) if strict => Err(error),
+            (_, Some(error)) if trust == Trust::Answered => Err(error),
             (Some(stored), _) => {
                 call.outcome(Outcome::Hit);
                 Ok(Some(stored.value.clone()))
@@ -55,13 +50,15 @@ impl Cache {
         let write = self.seal(key.as_bytes(), &stored)?;
         let spot = self.spot(call, &key);
         let writing = spot.seat.write().await;
-        self.forget(&key);
-        if let (Some(store), Some((name, entry, ttl))) = (&self.store, write.clone()) {
-            let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
-            written.inspect_err(|error| self.trouble(error))?;
-        }
-        writing.finish(|| self.keep(&spot.key, &stored, write.as_ref()));
-        Ok(())
+        self.forget(&spot.key);
+        let work = async move {
+            if let Some(write) = write.clone() {
+                spot.cache.send(write).await?;
+            }
+            writing.finish(|| spot.cache.keep(&spot.key, &stored, write.as_ref()));
+            Ok(())
+        };
+        self.unbroken(work).await
     }
 
     pub(super) async fn remove(
@@ -69,30 +66,25 @@ impl Cache {
         call: &Call<'_>,
         key: Result<CacheKey, KeyError>,
     ) -> Result<bool, Error> {
-        let key = key?;
-        let spot = self.spot(call, &key);
+        let spot = self.spot(call, &key?);
         let writing = spot.seat.write().await;
-        let in_memory = self.forget(&key);
-        let in_store = match &self.store {
-            Some(store) => {
-                let name = store.entry_place(key.as_bytes()).name;
-                let deleted = store.backend().delete(&name).await.map_err(Error::from);
-                deleted.inspect_err(|error| self.trouble(error))?
-            }
-            None => false,
+        let in_memory = self.forget(&spot.key);
+        let work = async move {
+            let cache = &spot.cache;
+            let in_store = match &cache.store {
+                Some(store) => {
+                    let name = store.entry_place(&spot.key.key).name;
+                    let deleted = store.backend().delete(&name).await.map_err(Error::from);
+                    deleted.inspect_err(|error| cache.trouble(error))?
+                }
+                None => false,
+            };
+            writing.finish(|| _ = cache.forget(&spot.key));
+            Ok::<_, Error>(in_store)
         };
-        writing.finish(|| _ = self.forget(&key));
+        let in_store = self.unbroken(work).await?;
         call.found(in_memory || in_store);
         Ok(in_memory || in_store)
-    }
-
-    /// Removes the value from memory; tells whether there was one that could have been used.
-    pub(super) fn forget(&self, key: &CacheKey) -> bool {
-        let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
-        let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(&key));
-        self.shared.tell_memory();
-        removed
-            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
     }
 
     pub(super) async fn holds(
@@ -120,25 +112,6 @@ impl Cache {
         };
         call.found(found);
         Ok(found)
-    }
-
-    /// Remembers the invalidation in this process, then tells the store.
-    pub(super) async fn invalidate(&self, call: &Call<'_>, tag: &[u8]) -> Result<(), Error> {
-        call.beyond(|| Some(self.store.as_ref()?.marker_place(tag).name));
-        self.mark(tag).await
-    }
-
-    /// [`invalidate`](Self::invalidate), unwatched.
-    pub(super) async fn mark(&self, tag: &[u8]) -> Result<(), Error> {
-        let remembered = Tag { scope: self.scope, tag: tag.into() };
-        let at = self.shared.markers.invalidate(remembered, self.now());
-        let Some(store) = &self.store else { return Ok(()) };
-        // Entries with a tag come from this cache, which bounds their lives; others in the namespace may live for ever.
-        let expires_at =
-            if tag.is_empty() { NEVER } else { later(at, self.shared.policy.longest).unwrap_or(NEVER) };
-        let (name, entry, ttl) = store.seal_marker(tag, at, expires_at)?;
-        let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
-        written.inspect_err(|error| self.trouble(error))
     }
 
     pub(super) fn trouble(&self, error: &Error) {

@@ -90,9 +90,9 @@ impl Counters {
     }
 
     /// A call that memory answered at once.
-    pub(crate) fn at_hand(&self, operation: Operation) {
-        Span::new(operation).outcome(Outcome::L1Hit);
-        self.count(operation, Outcome::L1Hit, 1);
+    pub(crate) fn at_hand(&self, operation: Operation, outcome: Outcome) {
+        Span::new(operation).outcome(outcome);
+        self.count(operation, outcome, 1);
     }
 
     pub(super) fn count(&self, operation: Operation, outcome: Outcome, keys: u64) {

@@ -75,7 +75,7 @@ impl Operation {
             Self::Set | Self::SetMany | Self::InvalidateTag | Self::Clear => &[Done, Error, Dropped],
             Self::Delete | Self::DeleteMany => &[Hit, Miss, Error, Dropped],
             Self::GetOrCompute | Self::GetOrRefresh => &[L1Hit, Hit, Stale, Waited, Computed, Error, Dropped],
-            Self::GetOrComputeMany => &[L1Hit, Hit, Waited, Miss, Computed, Error, Dropped],
+            Self::GetOrComputeMany => &[L1Hit, Hit, Stale, Waited, Miss, Computed, Error, Dropped],
             Self::Refresh | Self::BackgroundRefresh => &[Computed, Error, Dropped],
         }
     }

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use blindcache::Cache;
 
-use super::store::{World, secs};
+use tokio::time::Instant;
+
+use super::store::{World, ms, secs};
 
 /// A function of a batch that notes what it was asked for, and gives each key ten times itself.
 async fn tenfold(asked: &RefCell<Vec<Vec<u32>>>, keys: Vec<u32>) -> Result<Vec<(u32, u32)>, ()> {
@@ -123,4 +125,78 @@ async fn hits_are_counted_once() {
     other.get_many::<i32>([1, 2, 3]).await.unwrap();
     let stats = other.stats();
     assert_eq!((stats.l1_hits, stats.hits, stats.misses), (2, 2, 2));
+}
+
+/// Fresh for 20 s, usable for 40 s more; with stale values under 1 and 2.
+async fn stale(world: &World, with_memory: bool) -> Cache {
+    let builder = if with_memory { world.builder() } else { world.builder().l1(0) };
+    let cache = builder.ttl(secs(20)).stale(secs(40)).build().unwrap();
+    cache.set_many([(1, 1), (2, 2)]).await.unwrap();
+    world.clock.advance(secs(20));
+    cache
+}
+
+async fn fails(_: Vec<i32>) -> Result<Vec<(i32, i32)>, &'static str> {
+    Err("no")
+}
+
+#[tokio::test]
+async fn stale_values_stand_in_for_a_function_that_fails_if_there_is_one_for_each_missing_key() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let cache = stale(&world, with_memory).await;
+        cache.set(3, 3).await.unwrap();
+        assert_eq!(cache.get_or_compute_many([2, 4, 1], fails).await, Err("no"));
+        assert_eq!(cache.get_or_compute_many([2, 3, 1, 2], fails).await, Ok([2, 3, 1, 2].map(Some).to_vec()));
+        assert_eq!((cache.stats().stale, cache.stats().in_flight), (2, 0));
+        world.clock.advance(secs(40) - ms(1));
+        assert_eq!(cache.get_or_compute_many([1], fails).await, Ok(vec![Some(1)]));
+        world.clock.advance(ms(1));
+        assert_eq!(cache.get_or_compute_many([1], fails).await, Err("no"));
+    }
+}
+
+#[tokio::test]
+async fn function_that_has_no_value_for_a_key_is_believed() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let cache = stale(&world, with_memory).await;
+        let one = |_: Vec<i32>| async { Ok::<_, ()>([(1, 10)]) };
+        assert_eq!(cache.get_or_compute_many([1, 2], one).await, Ok(vec![Some(10), None]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_s_function_beyond_the_soft_timeout_is_dropped_for_stale_values() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let builder = if with_memory { world.builder() } else { world.builder().l1(0) };
+        let builder = builder.ttl(secs(20)).stale(secs(40)).soft_timeout(ms(100));
+        let cache = builder.build().unwrap();
+        cache.set_many([(1, 1), (2, 2)]).await.unwrap();
+        world.clock.advance(secs(20));
+        let slow = |keys: Vec<i32>| async move {
+            tokio::time::sleep(secs(1)).await;
+            Ok::<_, ()>(keys.into_iter().map(|key| (key, key * 10)))
+        };
+        let start = Instant::now();
+        assert_eq!(cache.get_or_compute_many([1, 2, 3], slow).await, Ok([10, 20, 30].map(Some).to_vec()));
+        assert_eq!(start.elapsed(), secs(1), "there is nothing for 3");
+        world.clock.advance(secs(20));
+        let start = Instant::now();
+        assert_eq!(cache.get_or_compute_many([1, 2], slow).await, Ok([10, 20].map(Some).to_vec()));
+        assert_eq!(start.elapsed(), ms(100));
+    }
+}
+
+#[tokio::test]
+async fn memory_stands_in_for_a_store_that_is_down() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set_many([(1, 1), (2, 2)]).await.unwrap();
+    world.clock.advance(secs(30));
+    world.store.fail();
+    assert_eq!(cache.get_many::<i32>([2, 1]).await.unwrap(), [Some(2), Some(1)]);
+    assert_eq!(cache.get_or_compute_many([2, 1], fails).await, Ok(vec![Some(2), Some(1)]));
+    assert!(cache.get_many::<i32>([2, 3]).await.is_err());
 }

@@ -1,5 +1,7 @@
 //! Batches and single calls share one computation for a key.
 
+use std::time::Duration;
+
 use blindcache::Cache;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -111,4 +113,35 @@ async fn set_is_newer_than_what_a_batch_computes() {
         assert_eq!(batch.await.unwrap(), Ok(vec![Some(7), Some(7)]));
         assert_eq!(cache.get_many::<i32>([1, 2]).await.unwrap(), [Some(5), None]);
     }
+}
+
+/// Each would have the turn to write that the other waits for.
+#[tokio::test(start_paused = true)]
+async fn batch_s_writes_and_a_set_many_do_not_wait_for_each_other() {
+    let world = World::new();
+    let cache = world.cache();
+    let late = Duration::from_millis(10);
+    world.store.delay(late);
+    let single = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.set(2, 0).await }
+    });
+    settle().await;
+    world.store.delay(Duration::ZERO);
+    // It has the turn of 1, and waits for that of 2.
+    let many = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.set_many([(1, 5), (2, 5), (3, 5)]).await }
+    });
+    settle().await;
+    // It takes the turn of 3 and meets the other at 1; at last the other comes to 3.
+    let (batch, asked, go) = batch(&cache, &[3, 1], 7);
+    settle().await;
+    go.send(()).unwrap();
+    let both = async { (batch.await.unwrap(), many.await.unwrap(), single.await.unwrap()) };
+    let (computed, many, single) = tokio::time::timeout(late * 100, both).await.expect("no deadlock");
+    assert_eq!((computed, asked.await.unwrap()), (Ok(vec![Some(7), Some(7)]), vec![3, 1]));
+    many.and(single).unwrap();
+    assert_eq!(world.without_memory().get_many::<i32>([1, 2, 3]).await.unwrap(), [Some(5); 3]);
+    assert_eq!(cache.stats().in_flight, 0);
 }

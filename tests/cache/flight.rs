@@ -177,6 +177,12 @@ async fn function_may_borrow() {
 }
 
 #[test]
+fn cache_fits_a_web_framework_s_state() {
+    fn is_state<T: Clone + Send + Sync + 'static>(_: T) {}
+    is_state(World::new().cache());
+}
+
+#[test]
 fn futures_are_send_where_those_of_the_function_are() {
     fn is_send<T: Send>(future: T) -> T {
         future

@@ -145,3 +145,29 @@ async fn another_process_finds_the_stale_value_too() {
     world.clock.advance(secs(10));
     assert_eq!(world.cache().get_or_compute("k", async || Err("no")).await, Ok(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn soft_timeout_bounds_waiting_for_another_call_s_function() {
+    for behind in [true, false] {
+        let world = World::new();
+        let cache = &caches(&world)[0];
+        cache.set("k", 1).await.unwrap();
+        world.clock.advance(secs(10));
+        let stuck = tokio::spawn({
+            let cache = cache.clone();
+            async move {
+                if behind {
+                    cache.get_or_refresh("k", std::future::pending::<Result<i32, ()>>).await
+                } else {
+                    cache.get_or_compute("k", std::future::pending::<Result<i32, ()>>).await
+                }
+            }
+        });
+        settle().await;
+        let start = Instant::now();
+        let never = async || -> Result<i32, ()> { panic!("must not be computed") };
+        assert_eq!(cache.entry("k").soft_timeout(ms(100)).get_or_compute(never).await, Ok(1));
+        assert_eq!(start.elapsed(), ms(100));
+        stuck.abort();
+    }
+}

@@ -37,8 +37,12 @@ struct Inner {
 #[derive(Clone, Copy, Default)]
 struct Script {
     delay: Duration,
+    transit: Duration,
+    reads_late: Duration,
     fails: bool,
     hangs: Option<&'static str>,
+    /// After so many more calls of this method, it fails.
+    fails_after: Option<(&'static str, usize)>,
 }
 
 impl Store {
@@ -47,9 +51,24 @@ impl Store {
         self.0.script.lock().unwrap().fails = true;
     }
 
+    /// Calls of this method fail from now on, after so many more.
+    pub(super) fn fail_at(&self, method: &'static str, after: usize) {
+        self.0.script.lock().unwrap().fails_after = Some((method, after));
+    }
+
     /// Every call takes so long from now on.
     pub(super) fn delay(&self, delay: Duration) {
         self.0.script.lock().unwrap().delay = delay;
+    }
+
+    /// Writes and deletes take so long from now on, and take place even if nobody waits for them any more.
+    pub(super) fn transit(&self, time: Duration) {
+        self.0.script.lock().unwrap().transit = time;
+    }
+
+    /// What a read gives is so old from now on when it comes.
+    pub(super) fn read_late(&self, time: Duration) {
+        self.0.script.lock().unwrap().reads_late = time;
     }
 
     /// Calls of this method never end from now on.
@@ -86,7 +105,18 @@ impl Store {
 
     async fn step(&self, method: &'static str) -> Result<(), BackendError> {
         self.0.calls.lock().unwrap().push(method);
-        let Script { delay, fails, hangs } = *self.0.script.lock().unwrap();
+        let (delay, hangs, fails) = {
+            let mut script = self.0.script.lock().unwrap();
+            let fails = match &mut script.fails_after {
+                Some((failing, 0)) => *failing == method,
+                Some((failing, left)) if *failing == method => {
+                    *left -= 1;
+                    false
+                }
+                _ => false,
+            };
+            (script.delay, script.hangs, fails || script.fails)
+        };
         if hangs == Some(method) {
             pending::<()>().await;
         }
@@ -94,6 +124,26 @@ impl Store {
             tokio::time::sleep(delay).await;
         }
         if fails { Err(BackendError::new("test", BackendErrorKind::Timeout)) } else { Ok(()) }
+    }
+
+    /// What was sent arrives, whatever becomes of who sent it.
+    async fn arrive<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> T {
+        let transit = self.0.script.lock().unwrap().transit;
+        if transit.is_zero() {
+            return what.await;
+        }
+        let arriving = async move {
+            tokio::time::sleep(transit).await;
+            what.await
+        };
+        tokio::spawn(arriving).await.unwrap()
+    }
+
+    async fn come_late(&self) {
+        let late = self.0.script.lock().unwrap().reads_late;
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
     }
 
     fn shown(&self, name: &StoreKey, entry: Option<Bytes>) -> Option<Bytes> {
@@ -108,17 +158,27 @@ impl Store {
 impl Backend for Store {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         self.step("get").await?;
-        Ok(self.shown(key, self.0.memory.get(key).await?))
+        let entry = self.0.memory.get(key).await?;
+        self.come_late().await;
+        Ok(self.shown(key, entry))
     }
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
         self.step("set").await?;
-        self.unplant(key);
-        self.0.memory.set(key, entry, ttl).await
+        let (store, key) = (self.clone(), key.clone());
+        self.arrive(async move {
+            store.unplant(&key);
+            store.0.memory.set(&key, entry, ttl).await
+        })
+        .await
     }
     async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
         self.step("delete").await?;
-        self.unplant(key);
-        self.0.memory.delete(key).await
+        let (store, key) = (self.clone(), key.clone());
+        self.arrive(async move {
+            store.unplant(&key);
+            store.0.memory.delete(&key).await
+        })
+        .await
     }
     async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
         self.step("exists").await?;
@@ -127,17 +187,26 @@ impl Backend for Store {
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
         self.step("get_many").await?;
         let entries = self.0.memory.get_many(keys).await?;
+        self.come_late().await;
         Ok(keys.iter().zip(entries).map(|(key, entry)| self.shown(key, entry)).collect())
     }
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
         self.step("set_many").await?;
-        writes.iter().for_each(|(key, ..)| self.unplant(key));
-        self.0.memory.set_many(writes).await
+        let store = self.clone();
+        self.arrive(async move {
+            writes.iter().for_each(|(key, ..)| store.unplant(key));
+            store.0.memory.set_many(writes).await
+        })
+        .await
     }
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
         self.step("delete_many").await?;
-        keys.iter().for_each(|key| self.unplant(key));
-        self.0.memory.delete_many(keys).await
+        let (store, keys) = (self.clone(), keys.to_vec());
+        self.arrive(async move {
+            keys.iter().for_each(|key| store.unplant(key));
+            store.0.memory.delete_many(&keys).await
+        })
+        .await
     }
     fn name(&self) -> &'static str {
         "test"

@@ -152,7 +152,10 @@ async fn going(cache: &Cache, runs: &Runs) -> Answer<Option<u64>> {
     match runs.next() {
         1 => Ok(Some(1)),
         2 => Err(io::Error::other("down")),
-        _ => Ok(None),
+        _ => {
+            tokio::task::yield_now().await;
+            Ok(None)
+        }
     }
 }
 
@@ -165,8 +168,14 @@ async fn a_stale_value_stands_in_for_an_error_and_not_for_none() {
     assert_eq!(going(&cache, &runs).await.unwrap(), Some(1));
     clock.advance(Duration::from_secs(2));
     assert_eq!(going(&cache, &runs).await.unwrap(), Some(1), "stale, the function failed");
-    assert_eq!(going(&cache, &runs).await.unwrap(), None, "the function's own");
-    assert_eq!(runs.so_far(), 3);
+    assert_eq!(going(&cache, &runs).await.unwrap(), Some(1), "and is not tried again at once");
+    clock.advance(Duration::from_secs(1));
+    for run in 3..6 {
+        assert_eq!(going(&cache, &runs).await.unwrap(), None, "the function's own");
+        assert_eq!(runs.so_far(), run);
+    }
+    let (one, other) = tokio::join!(going(&cache, &runs), going(&cache, &runs));
+    assert_eq!((one.unwrap(), other.unwrap(), runs.so_far()), (None, None, 7), "for who waits too");
 }
 
 #[cached(cache = cache, skip(cache, runs))]

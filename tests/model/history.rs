@@ -1,12 +1,18 @@
 //! One history: calls of two processes for two tenants, and what each may return.
 
-use std::{cell::Cell, collections::HashMap, time::Duration};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, testing::Clock};
 
+use tokio::time::timeout;
+
 use super::liar::{Liar, Lie};
 
-/// A process, a tenant, a key.
+/// A process, a tenant (the third is the first in another namespace), a key.
 type Who = (usize, usize, u8);
 
 #[derive(Debug, Clone)]
@@ -16,13 +22,25 @@ pub(crate) enum Step {
     Delete(Who),
     /// `get_or_compute`; tagged or not, with a function that succeeds or not.
     Compute(Who, bool, bool),
+    /// The same, failing closed.
+    Strict(Who, bool),
     /// `get_or_refresh`, until its background work is done.
     Refresh(Who, bool),
     ReadAll(usize, usize),
-    ComputeAll(usize, usize),
+    /// `get_or_compute_many`, with a function that succeeds or not.
+    ComputeAll(usize, usize, bool),
+    /// A set, delete or `get_or_compute` whose future is dropped if it takes longer than 1 ms.
+    GiveUp(Who, Call),
     Invalidate(usize, usize),
     Clear(usize, usize),
     Pass(u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Call {
+    Set,
+    Delete,
+    Compute,
 }
 
 /// A bug that is planted on purpose.
@@ -41,6 +59,8 @@ pub(crate) enum Plant {
 
 const TTL: u64 = 3_000;
 const STALE: u64 = 2_000;
+/// How long a stale value stands in once the function has failed.
+const PAUSE: u64 = 700;
 const KEYS: u8 = 3;
 
 /// One value that was ever written, whose number is its place in the list.
@@ -48,24 +68,54 @@ struct Written {
     tenant: usize,
     key: u8,
     tagged: bool,
+    /// Whose call was given up: to others it came at a time that nobody knows.
+    given_up: Option<usize>,
     /// When the call began that wrote it, by the order of steps and by the wall.
     step: usize,
     wall: u64,
 }
 
+#[derive(Default)]
 struct Model {
     written: Vec<Written>,
     /// For a process, tenant and key: the step of the last write or delete that it has finished.
     finished: HashMap<Who, usize>,
     /// For a process, tenant and whether all or the tag: the step and the wall time of the last invalidation.
     invalid: HashMap<(usize, usize, bool), usize>,
+    /// For a process, tenant and key: when a function failed last, by the wall.
+    failed: HashMap<Who, u64>,
+    /// Where a write was given up that a later set or delete has not waited for. It supersedes what is computed meanwhile.
+    under_way: HashSet<Who>,
     now: usize,
 }
 
 impl Model {
     fn write(&mut self, (_, tenant, key): Who, tagged: bool, wall: u64) -> usize {
-        self.written.push(Written { tenant, key, tagged, step: self.now, wall });
+        self.written.push(Written { tenant, key, tagged, given_up: None, step: self.now, wall });
         self.written.len() - 1
+    }
+
+    /// A function ran and gave the next value, or failed.
+    fn ran(&mut self, who: Who, tagged: bool, ok: bool, wall: u64) {
+        if ok {
+            self.write(who, tagged, wall);
+            if !self.under_way.contains(&who) {
+                self.finished.insert(who, self.now);
+            }
+        } else {
+            self.failed.insert(who, wall);
+        }
+    }
+
+    /// A set or delete has ended well.
+    fn wrote(&mut self, who: Who) {
+        self.finished.insert(who, self.now);
+        self.under_way.remove(&who);
+    }
+
+    /// Whether a stale value may stand in without another try.
+    fn pauses(&self, who: Who, wall: u64) -> bool {
+        self.failed.get(&who).is_some_and(|failed| wall < failed + PAUSE)
     }
 
     /// Whether this process may get this value at all; `stale`: also past its ttl.
@@ -86,7 +136,8 @@ impl Model {
             }
         }
         let finished = self.finished.get(&who).copied();
-        if honest && finished.is_some_and(|step| written.step < step) {
+        let known = written.given_up.is_none_or(|by| by == process);
+        if honest && known && finished.is_some_and(|step| written.step < step) {
             return Err(format!("value {value} at {who:?} is older than a finished write"));
         }
         Ok(())
@@ -104,20 +155,25 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
     let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
     let liar = Liar::new(lies);
     let tenant = |name| keys.tenant(if plant == Plant::OneTenant { "acme" } else { name }).unwrap();
+    let over = |store: EncryptedBackend<Liar>| {
+        let longer = if plant == Plant::LongerLife { 1_000 } else { 0 };
+        let builder = Cache::builder(store).ttl(Duration::from_millis(TTL + longer));
+        let builder =
+            builder.stale(Duration::from_millis(STALE)).fail_safe_pause(Duration::from_millis(PAUSE));
+        builder.l1(memory).l1_ttl(Duration::from_millis(2_500)).build().unwrap()
+    };
     let process = || {
         let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
-        let longer = if plant == Plant::LongerLife { 1_000 } else { 0 };
-        let builder = Cache::builder(acme).ttl(Duration::from_millis(TTL + longer));
-        let builder =
-            builder.stale(Duration::from_millis(STALE)).l1(memory).l1_ttl(Duration::from_millis(2_500));
-        let cache = builder.build().unwrap();
+        let elsewhere = over(acme.clone().namespace("elsewhere").unwrap());
+        let cache = over(acme);
         let globex = cache.for_tenant(tenant("globex"));
-        [cache, globex]
+        [cache, globex, elsewhere]
     };
     let processes = [process(), process()];
     let behind = process();
-    let honest = lies.is_empty();
-    let mut model = Model { written: vec![], finished: HashMap::new(), invalid: HashMap::new(), now: 0 };
+    let honest = lies.iter().all(|lie| matches!(lie, Lie::Honest | Lie::Slow));
+    let mut model = Model::default();
+    let slow = lies.iter().any(|lie| matches!(lie, Lie::Slow));
     for step in steps {
         model.now += 1;
         // Between processes an invalidation is as exact as the clock, which counts milliseconds.
@@ -131,7 +187,7 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     _ => &processes[process][tenant],
                 };
                 if cache.entry(key).tags(tags(tagged, plant)).set(value).await.is_ok() {
-                    model.finished.insert(who, model.now);
+                    model.wrote(who);
                 }
             }
             Step::Get(who @ (process, tenant, key)) => {
@@ -141,7 +197,7 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
             }
             Step::Delete(who @ (process, tenant, key)) => {
                 if processes[process][tenant].delete(key).await.is_ok() {
-                    model.finished.insert(who, model.now);
+                    model.wrote(who);
                 }
             }
             Step::Compute(who @ (process, tenant, key), tagged, ok) => {
@@ -153,12 +209,12 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 };
                 let entry = processes[process][tenant].entry(key).tags(tags(tagged, plant));
                 let computed = entry.get_or_compute(compute).await;
-                if ran.get() && ok {
-                    model.write(who, tagged, wall);
-                    model.finished.insert(who, model.now);
+                let stale = ran.get() || model.pauses(who, wall);
+                if ran.get() {
+                    model.ran(who, tagged, ok, wall);
                 }
                 match computed {
-                    Ok(value) => model.check(who, value, wall, ran.get(), honest)?,
+                    Ok(value) => model.check(who, value, wall, stale, honest)?,
                     Err(()) if ran.get() && !ok => {}
                     Err(()) => return Err("an error from nowhere".into()),
                 }
@@ -175,9 +231,8 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 let value = cache.get_or_refresh(key, compute).await;
                 cache.clone().settled().await;
                 let before = model.finished.get(&who).copied();
-                if run.try_recv().is_ok() && ok {
-                    model.write(who, false, wall);
-                    model.finished.insert(who, model.now);
+                if run.try_recv().is_ok() {
+                    model.ran(who, false, ok, wall);
                 }
                 if let Ok(value) = value {
                     let after = model.finished.remove(&who);
@@ -195,24 +250,77 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     }
                 }
             }
-            Step::ComputeAll(process, tenant) => {
+            Step::Strict(who @ (process, tenant, key), ok) => {
+                let next = model.written.len();
+                let ran = Cell::new(false);
+                let compute = async || {
+                    ran.set(true);
+                    if ok { Ok(next) } else { Err(()) }
+                };
+                let computed = processes[process][tenant].entry(key).strict().get_or_compute(compute).await;
+                if ran.get() && ok {
+                    model.ran(who, false, ok, wall);
+                }
+                if let Ok(value) = computed {
+                    model.check(who, value, wall, false, honest)?;
+                }
+            }
+            Step::ComputeAll(process, tenant, ok) => {
                 let first = model.written.len();
                 let missing = Cell::new(vec![]);
                 let compute = async |keys: Vec<u8>| {
                     missing.set(keys.clone());
-                    Ok::<_, ()>(keys.into_iter().zip(first..))
+                    if ok { Ok(keys.into_iter().zip(first..)) } else { Err(()) }
                 };
                 let cache = &processes[process][tenant];
-                let values = cache.get_or_compute_many(0..KEYS, compute).await.unwrap();
-                for key in missing.take() {
-                    model.write((process, tenant, key), false, wall);
-                    model.finished.insert((process, tenant, key), model.now);
+                let values = cache.get_or_compute_many(0..KEYS, compute).await;
+                let missing = missing.take();
+                let pauses =
+                    (0..KEYS).map(|key| model.pauses((process, tenant, key), wall)).collect::<Vec<_>>();
+                for key in &missing {
+                    model.ran((process, tenant, *key), false, ok, wall);
                 }
+                let values = match values {
+                    Ok(values) => values,
+                    Err(()) if !missing.is_empty() && !ok => vec![],
+                    Err(()) => return Err("an error from nowhere".into()),
+                };
                 for (key, value) in (0..KEYS).zip(values) {
                     let value = value.ok_or("a value is missing")?;
-                    model.check((process, tenant, key), value, wall, false, honest)?;
+                    let stale = !ok && missing.contains(&key) || pauses[usize::from(key)];
+                    model.check((process, tenant, key), value, wall, stale, honest)?;
                 }
                 cache.clone().settled().await;
+            }
+            Step::GiveUp(who @ (process, tenant, key), call) => {
+                let (cache, next, ran) = (&processes[process][tenant], model.written.len(), Cell::new(false));
+                let limit = Duration::from_millis(1);
+                let ended = match call {
+                    Call::Set => {
+                        ran.set(true);
+                        matches!(timeout(limit, cache.set(key, next)).await, Ok(Ok(())))
+                    }
+                    Call::Delete => matches!(timeout(limit, cache.delete(key)).await, Ok(Ok(_))),
+                    Call::Compute => {
+                        let compute = async || {
+                            ran.set(true);
+                            Ok::<_, ()>(next)
+                        };
+                        timeout(limit, cache.get_or_compute(key, compute)).await.is_ok()
+                    }
+                };
+                if ran.get() {
+                    model.write(who, false, wall);
+                    model.written[next].given_up = (!ended).then_some(process);
+                }
+                match call {
+                    _ if !ended => _ = model.under_way.insert(who),
+                    Call::Set | Call::Delete => model.wrote(who),
+                    Call::Compute if ran.get() && !model.under_way.contains(&who) => {
+                        model.finished.insert(who, model.now);
+                    }
+                    Call::Compute => {}
+                }
             }
             Step::Invalidate(process, tenant) => {
                 drop(processes[process][tenant].invalidate_tag("tag").await);
@@ -227,12 +335,23 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 tokio::time::advance(Duration::from_millis(time)).await;
             }
         }
-        let in_flight: u64 = processes.iter().map(|tenants| tenants[0].stats().in_flight).sum();
-        if in_flight != 0 {
-            return Err(format!("{in_flight} keys are still in flight"));
+        // What was given up over a slow store is at it for some time.
+        if !slow {
+            for cache in processes.iter().flatten() {
+                cache.clone().settled().await;
+            }
+            nothing_in_flight(&processes)?;
         }
     }
-    Ok(())
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    nothing_in_flight(&processes)
+}
+
+fn nothing_in_flight(processes: &[[Cache; 3]]) -> Result<(), String> {
+    match processes.iter().flatten().map(|cache| cache.stats().in_flight).sum() {
+        0 => Ok(()),
+        in_flight => Err(format!("{in_flight} keys are still in flight")),
+    }
 }
 
 fn tags(tagged: bool, plant: Plant) -> Option<&'static str> {
@@ -250,7 +369,7 @@ impl Settled for Cache {
             if self.stats().in_flight == 0 {
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }

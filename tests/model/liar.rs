@@ -13,6 +13,8 @@ use bytes::Bytes;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lie {
     Honest,
+    /// Honest, after 10 ms; what was sent arrives then even if nobody waits for it any more.
+    Slow,
     /// A read finds nothing; a write or a delete is lost.
     Drop,
     /// A write or a delete is told done, and takes place before a later call.
@@ -22,6 +24,16 @@ pub(crate) enum Lie {
     /// A read finds what was written under another name.
     Swap(usize),
     Fail,
+}
+
+const TRANSIT: Duration = Duration::from_millis(10);
+
+async fn arrive<T: Send + 'static>(what: impl Future<Output = T> + Send + 'static) -> T {
+    let arriving = async move {
+        tokio::time::sleep(TRANSIT).await;
+        what.await
+    };
+    tokio::spawn(arriving).await.unwrap()
 }
 
 /// Clones share it.
@@ -68,6 +80,9 @@ impl Liar {
 impl Backend for Liar {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         let lie = self.lie()?;
+        if let Lie::Slow = lie {
+            tokio::time::sleep(TRANSIT).await;
+        }
         let found = self.0.memory.get(key).await?;
         let written = self.0.written.lock().unwrap();
         let pick = |back: usize, same: bool| {
@@ -75,7 +90,7 @@ impl Backend for Liar {
             these.nth(back).map(|(_, entry, _)| entry.clone().into_bytes())
         };
         Ok(match lie {
-            Lie::Honest | Lie::Delay | Lie::Fail => found,
+            Lie::Honest | Lie::Slow | Lie::Delay | Lie::Fail => found,
             Lie::Drop => None,
             Lie::Replay(back) => pick(back, true).or(found),
             Lie::Swap(back) => pick(back, false).or(found),
@@ -91,6 +106,10 @@ impl Backend for Liar {
                 self.0.late.lock().unwrap().push((key.clone(), Some(entry)));
                 Ok(())
             }
+            Lie::Slow => {
+                let (liar, key) = (self.clone(), key.clone());
+                arrive(async move { liar.0.memory.set(&key, entry, None).await }).await
+            }
             // Time in a history is that of the wall, which this store does not know: it keeps everything.
             _ => {
                 self.0.memory.set(key, entry, None).await?;
@@ -105,6 +124,10 @@ impl Backend for Liar {
             Lie::Delay => {
                 self.0.late.lock().unwrap().push((key.clone(), None));
                 Ok(true)
+            }
+            Lie::Slow => {
+                let (liar, key) = (self.clone(), key.clone());
+                arrive(async move { liar.0.memory.delete(&key).await }).await
             }
             _ => {
                 let deleted = self.0.memory.delete(key).await?;

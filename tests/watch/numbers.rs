@@ -108,6 +108,9 @@ async fn computations_count_how_the_value_was_got() {
     assert_eq!(moves!(other: other.get_or_compute("k", || ok(1))), [("get_or_compute", "hit", 1)]);
     world.pass(secs(11)).await;
     assert_eq!(moves!(cache: cache.get_or_compute("k", fails)), [("get_or_compute", "stale", 1)]);
+    assert_eq!(moves!(cache: cache.get_or_compute("k", fails)), [("get_or_compute", "stale", 1)], "at hand");
+    let many = |_: Vec<&'static str>| ready(Err::<[(&'static str, i32); 0], _>(()));
+    assert_eq!(moves!(cache: cache.get_or_compute_many(["k"], many)), [("get_or_compute_many", "stale", 1)]);
     assert_eq!(moves!(cache: cache.refresh("k", fails)), [("refresh", "error", 1)]);
     assert_eq!(moves!(cache: cache.refresh("k", || ok(2))), [("refresh", "computed", 1)]);
 }
@@ -119,11 +122,16 @@ async fn a_refresh_in_the_background_is_a_request_of_its_own() {
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "computed", 1)]);
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "l1_hit", 1)]);
     world.pass(secs(11)).await;
-    let failing = async {
+    let failing = async || {
         let _ = cache.get_or_refresh("k", fails).await;
         settle().await;
     };
-    assert_eq!(moves!(cache: failing), [("get_or_refresh", "stale", 1), ("background_refresh", "error", 1)]);
+    assert_eq!(
+        moves!(cache: failing()),
+        [("get_or_refresh", "stale", 1), ("background_refresh", "error", 1)]
+    );
+    assert_eq!(moves!(cache: failing()), [("get_or_refresh", "stale", 1)], "not tried again at once");
+    world.pass(secs(10)).await;
     let well = async {
         let _ = cache.get_or_refresh("k", || ok(2)).await;
         settle().await;
@@ -150,7 +158,7 @@ async fn a_wait_is_counted_and_so_is_what_came_of_it() {
     assert_eq!((stats.waits, stats.waited, stats.computed), (2, 2, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_future_that_is_dropped_is_counted_as_such() {
     let world = World::new();
     let cache = world.cache();
@@ -171,6 +179,8 @@ async fn a_future_that_is_dropped_is_counted_as_such() {
         }
     };
     assert_eq!(moves!(cache: dropped), [("set_many", "dropped", 2)]);
+    assert_eq!(cache.stats().in_flight, 2, "what was sent is waited for in the background");
+    cache.close().await;
     assert_eq!(cache.stats().in_flight, 0);
 }
 

@@ -1,16 +1,14 @@
 //! One connection to the server: made, greeted, and ended with its last user.
 
 use std::{
-    io,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     task::AbortHandle,
 };
 use tokio_rustls::TlsConnector;
@@ -25,10 +23,8 @@ use super::{
     request::Request,
     target::{Address, Target},
 };
+use crate::backend::socket::{self, NotConnected};
 
-/// After how long without traffic the kernel asks whether the other side is still there, and then how often.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Most bytes that the answers to a login have: `HELLO` lists the server's modules.
 const LOGIN: u64 = 64 * 1024;
 
@@ -170,25 +166,9 @@ fn config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
-pub(super) fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL)
-}
-
-/// Tries each address of the host in turn.
 async fn tcp(host: &str, port: u16, found_before: bool) -> Result<TcpStream, Failure> {
-    let addresses = lookup_host((host, port)).await.map_err(|err| Failure::lookup(err, found_before))?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await.and_then(tuned) {
-            Ok(stream) => return Ok(stream),
-            Err(err) => last = err,
-        }
-    }
-    Err(Failure::io(last))
-}
-
-fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
-    Ok(stream)
+    socket::connect(host, port).await.map_err(|err| match err {
+        NotConnected::Lookup(err) => Failure::lookup(err, found_before),
+        NotConnected::Io(err) => Failure::io(err),
+    })
 }

@@ -5,13 +5,14 @@
 
 use std::{error::Error as StdError, io, sync::Arc};
 
-use redis::{ErrorKind, RedisError, ServerError};
-use rustls::AlertDescription;
-
-use crate::error::{
-    BackendError,
-    BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+use crate::{
+    backend::{socket, tls},
+    error::{
+        BackendError,
+        BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+    },
 };
+use redis::{ErrorKind, RedisError, ServerError};
 
 /// The errors of servers that mean something to a cache. All others are [`Rejected`].
 const CODES: [(&str, BackendErrorKind); 21] = [
@@ -125,22 +126,20 @@ impl Failure {
     fn client_io(err: &RedisError) -> Self {
         let inner = err.source().and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
         match inner.and_then(|inner| inner.downcast_ref::<io::Error>()) {
-            Some(io) => tls_of(io).unwrap_or_else(|| Self::io(io::Error::from(io.kind()))),
+            Some(io) => match tls::error_in(io) {
+                Some(err) => Self::tls(err),
+                None => Self::io(io::Error::from(io.kind())),
+            },
             None => Self::io(io::Error::from(io::ErrorKind::Other)),
         }
     }
 
     /// From the socket, or from TLS above it.
     pub(super) fn io(err: io::Error) -> Self {
-        if let Some(tls) = tls_of(&err) {
-            return tls;
+        match tls::error_in(&err) {
+            Some(err) => Self::tls(err),
+            None => Self { kind: socket::kind(&err), cause: Cause::Io(Arc::new(err)) },
         }
-        let kind = match err.kind() {
-            io::ErrorKind::PermissionDenied => Denied,
-            io::ErrorKind::TimedOut => Timeout,
-            _ => Transient,
-        };
-        Self { kind, cause: Cause::Io(Arc::new(err)) }
     }
 
     /// A name that was found before is in passing trouble; one that never was is most likely wrong.
@@ -149,14 +148,8 @@ impl Failure {
         Self { kind, cause: Cause::Lookup(Arc::new(err)) }
     }
 
-    pub(super) fn tls(err: rustls::Error) -> Self {
-        let kind = match &err {
-            rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_) => Misconfigured,
-            rustls::Error::AlertReceived(alert) if blames_us(*alert) => Denied,
-            rustls::Error::InvalidMessage(_) => Rejected,
-            _ => Transient,
-        };
-        Self { kind, cause: Cause::Tls(err) }
+    fn tls(err: rustls::Error) -> Self {
+        Self { kind: tls::kind(&err), cause: Cause::Tls(err) }
     }
 
     /// An answer of another type than the command gives.
@@ -246,29 +239,6 @@ impl From<Failure> for BackendError {
     fn from(failure: Failure) -> Self {
         Self::new(super::NAME, failure.kind).with_source(failure.cause)
     }
-}
-
-fn tls_of(err: &io::Error) -> Option<Failure> {
-    Some(Failure::tls(err.get_ref()?.downcast_ref::<rustls::Error>()?.clone()))
-}
-
-/// Whether the server means that our certificate is missing or not one it accepts.
-fn blames_us(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    matches!(
-        alert,
-        Alert::CertificateRequired
-            | Alert::NoCertificate
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::DecryptError // signed by a CA of the same name
-            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
-    )
 }
 
 #[cfg(test)]

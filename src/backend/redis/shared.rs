@@ -8,11 +8,8 @@ use std::{
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use super::error::Failure;
+use crate::backend::pause::Pause;
 
-/// The pause after a first failed attempt; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause between two attempts: how long after its recovery a server can still seem to be down.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a call asks again for an attempt whose runtime went away.
 const ORPHANED_ATTEMPTS: usize = 3;
 
@@ -41,7 +38,7 @@ struct State<T> {
     attempt: Option<Attempt<T>>,
     /// The number of attempts so far.
     attempts: u64,
-    pause: Option<Pause>,
+    pause: Option<Pause<Failure>>,
 }
 
 /// An attempt, in a task of its own, that any number of calls wait for.
@@ -52,13 +49,6 @@ struct Attempt<T> {
 }
 
 type Outcome<T> = watch::Receiver<Option<Result<Arc<T>, Failure>>>;
-
-/// After failed attempts, calls get the last one's failure at once until the pause is over.
-struct Pause {
-    until: Instant,
-    failures: u32,
-    failure: Failure,
-}
 
 enum Lookup<T> {
     Made(Arc<T>),
@@ -125,7 +115,7 @@ impl<S: Source> Shared<S> {
         if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.is_running(limit)) {
             return Lookup::Wait(attempt.outcome.clone());
         }
-        if let Some(pause) = state.pause.as_ref().filter(|pause| Instant::now() < pause.until) {
+        if let Some(pause) = state.pause.as_ref().filter(|pause| !pause.is_over()) {
             return Lookup::Paused(pause.failure.clone());
         }
         state.attempts += 1;
@@ -189,15 +179,5 @@ impl<T> Attempt<T> {
     /// Not if its runtime was shut down, or stands still: then the attempt outlives its own limit.
     fn is_running(&self, limit: Duration) -> bool {
         self.outcome.has_changed().is_ok() && self.started.elapsed() < limit
-    }
-}
-
-impl Pause {
-    /// Half of it is random, so that many processes do not come back as one. Without random bytes it is the longest.
-    fn after(last: Option<Self>, failure: Failure) -> Self {
-        let failures = last.map_or(0, |last| last.failures).saturating_add(1);
-        let longest = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        Self { until: Instant::now() + longest.mul_f64(0.5 + random / 2.0), failures, failure }
     }
 }

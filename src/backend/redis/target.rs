@@ -6,7 +6,8 @@ use rustls::{ClientConfig, pki_types::ServerName};
 
 #[cfg(feature = "redis-cluster")]
 use super::sentinel::Sentinels;
-use super::{access::Access, connect::keepalive, error::Failure};
+use super::{access::Access, error::Failure};
+use crate::backend::socket;
 
 /// A server, and how to get in there.
 pub(super) struct Target {
@@ -48,7 +49,7 @@ impl Target {
         let info = client.get_connection_info().clone();
         let access = Access::of(&info);
         let tcp = info.tcp_settings().clone().set_nodelay(true);
-        let tcp = if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(keepalive()) };
+        let tcp = if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(socket::keepalive()) };
         let client = redis::Client::open(info.set_tcp_settings(tcp)).map_err(|err| Failure::client(&err))?;
         Ok(Self { address: Address::Client(client), access })
     }

@@ -1,9 +1,10 @@
 //! Waiting for a value or for the lead, and leading.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::atomic::Ordering::Relaxed,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use super::{slot::Published, table::Seat, write::WriteTurn};
@@ -76,6 +77,11 @@ impl Leader {
     /// at its end, which supersedes this leader; until then its value is handed out.
     pub(crate) async fn write(&self) -> Option<WriteTurn> {
         WriteTurn::wait(&self.seat, self.number).await
+    }
+
+    /// What [`write`](Self::write) gives without waiting.
+    pub(crate) fn write_at_once(&self) -> Poll<Option<WriteTurn>> {
+        pin!(self.write()).poll(&mut Context::from_waker(Waker::noop()))
     }
 }
 

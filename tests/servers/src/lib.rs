@@ -3,7 +3,9 @@
 mod certs;
 pub mod cluster;
 mod fake;
+mod file;
 mod flood;
+mod memcached;
 pub mod process;
 mod proxy;
 pub mod script;
@@ -23,7 +25,9 @@ pub use self::{
     certs::Certs,
     cluster::{Cluster, Lone},
     fake::Fake,
+    file::Files,
     flood::Flood,
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     script::Script,
     sentinel::{Sentinel, Trio},

@@ -36,7 +36,8 @@ pub(crate) async fn through(backend: impl Backend + Clone, url: &str, masters: &
     let keys = Keyring::new(masters[0].key()).unwrap();
     let store = store(backend.clone(), &keys, &masters[..1], case);
     let all: Builder = Cache::builder(store.clone()).ttl(HOUR).stale(HOUR).none_ttl(MINUTE).jitter(0.1);
-    let all = all.soft_timeout(MINUTE).refresh_ahead(0.5).marker_ttl(MINUTE).longest(24 * HOUR);
+    let all = all.soft_timeout(MINUTE).fail_safe_pause(MINUTE).refresh_ahead(0.5);
+    let all = all.marker_ttl(MINUTE).longest(24 * HOUR);
     let all = all.l1(100).l1_bytes(1 << 20).l1_mode(L1::Values).l1_ttl(MINUTE).build().unwrap();
     let tenant = case.tenant(&masters[..1]);
     let of_tenant = all.for_tenant(keys.tenant(&tenant).unwrap());
@@ -135,7 +136,10 @@ pub(crate) async fn every_call(cache: &Cache, case: &mut Case) -> (usize, usize)
 /// Stale values, and functions that fail or hang: their own errors are theirs, and go nowhere but to the caller.
 async fn stale(cache: &Cache, case: &mut Case) {
     let [key, value, own] = ["a key", "a stale value", "a function's own error"].map(|what| case.text(what));
-    let entry = || cache.entry(&key).ttl(MILLI).stale(HOUR).soft_timeout(MILLI).tags([&key]);
+    let entry = || {
+        let entry = cache.entry(&key).ttl(MILLI).stale(HOUR).soft_timeout(MILLI);
+        entry.fail_safe_pause(Duration::ZERO).tags([&key])
+    };
     let failing = || async { Err::<String, _>(io::Error::other(own.clone())) };
     entry().set(value).await.unwrap();
     tokio::time::sleep(5 * MILLI).await;

@@ -18,6 +18,7 @@ mod journal;
 mod layers;
 mod logins;
 mod marks;
+mod memcached;
 mod refusals;
 mod several;
 mod store;

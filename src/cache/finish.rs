@@ -1,0 +1,101 @@
+//! From a computed value to memory, to those who wait, and to the store.
+
+use std::{sync::Arc, task::Poll};
+
+use super::{
+    Cache, Value,
+    call::Settings,
+    engine::Spot,
+    flight::Leader,
+    handed::{Why, hand, share},
+    mode::Mode,
+    value::Stored,
+};
+use crate::{
+    backend::{Backend, Write},
+    error::Error,
+    metrics::{Call, Outcome},
+};
+
+/// What a computing call goes by at every step.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a, M> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) settings: &'a Settings,
+    pub(super) mode: M,
+}
+
+impl Spot {
+    /// Keeps a value that was computed, hands it to those who wait, and writes it to the store.
+    ///
+    /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
+    /// down costs one time-out and not two.
+    pub(super) async fn finish<T: Value, E, M: Mode>(
+        self,
+        mut leader: Leader,
+        Terms { call, settings, mode }: Terms<'_, M>,
+        value: T,
+        created_at: u64,
+        well: bool,
+    ) -> Result<T, M::Error<E>> {
+        let cache = &self.cache;
+        let label = match settings.label(created_at, &value) {
+            Ok(label) => label,
+            Err(error) => {
+                cache.trouble(&error);
+                mode.trouble(error)?;
+                call.outcome(Outcome::Computed);
+                return Ok(value);
+            }
+        };
+        let stored = Arc::new(Stored { value, label });
+        let write = match cache.seal(&self.key.key, &stored) {
+            Ok(write) => write,
+            Err(error) => {
+                cache.trouble(&error);
+                mode.trouble(error)?;
+                share(leader, &stored, Why::Fresh);
+                call.outcome(Outcome::Computed);
+                return Ok(stored.value.clone());
+            }
+        };
+        leader.publish(hand(&stored, Why::Fresh), || cache.keep(&self.key, &stored, write.as_ref()));
+        if let Some(write) = write {
+            cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
+        }
+        call.outcome(Outcome::Computed);
+        Ok(stored.value.clone())
+    }
+}
+
+impl Cache {
+    /// Writes what a leader has published, unless it is superseded.
+    async fn write_led(&self, leader: Leader, write: Write, well: bool) -> Result<(), Error> {
+        let turn = match leader.write_at_once() {
+            Poll::Ready(Some(turn)) => turn,
+            Poll::Ready(None) => return Ok(()),
+            Poll::Pending => {
+                // The end of the write under way supersedes this one. Until then its value is handed out.
+                self.behind(async move { drop(leader.write().await) }).await;
+                return Ok(());
+            }
+        };
+        let cache = self.clone();
+        let work = async move {
+            let _in_order = (turn, leader);
+            cache.send(write).await
+        };
+        if well {
+            return self.unbroken(work).await;
+        }
+        self.behind(work).await;
+        Ok(())
+    }
+
+    /// One write to the store; what fails is counted.
+    pub(super) async fn send(&self, (name, entry, ttl): Write) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let written = store.backend().set(&name, entry, ttl).await.map_err(Error::from);
+        written.inspect_err(|error| self.trouble(error))
+    }
+}

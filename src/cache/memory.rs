@@ -1,0 +1,143 @@
+//! What memory holds, and what of it may be used.
+
+use std::sync::Arc;
+
+use super::{
+    Cache, Value,
+    flight::SlotKey,
+    l1::{Content, Kept, L1},
+    tags::{Trust, Verdict},
+    value::Stored,
+};
+use crate::{
+    backend::Write,
+    error::Error,
+    key::CacheKey,
+    metrics::{Call, Operation, Outcome},
+};
+
+/// What memory holds under a key, alive.
+pub(super) struct Local<T> {
+    pub(super) stored: Arc<Stored<T>>,
+    /// Whether it is believed without asking the store: other processes' writes show after the tier's ttl.
+    pub(super) recent: bool,
+    /// How it answers a call, if it does.
+    answers: Option<Outcome>,
+}
+
+impl<T> Local<T> {
+    pub(super) fn is_fresh(&self) -> bool {
+        self.answers == Some(Outcome::L1Hit)
+    }
+}
+
+impl Cache {
+    pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
+        let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
+        let now = self.now();
+        let answers = match &kept.label {
+            label if !label.is_alive(now) => return None,
+            label if label.is_fresh(now) => Some(Outcome::L1Hit),
+            _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
+        };
+        let stored = match &kept.content {
+            Content::Value(value) => Arc::downcast(value.clone()).ok()?,
+            Content::Sealed(entry) => {
+                let store = self.store.as_ref()?;
+                let loaded = store.load(&store.entry_place(key), entry.clone()).ok()??;
+                Arc::new(Stored { value: loaded.decode().ok()?, label: kept.label.clone() })
+            }
+        };
+        Some(Local { stored, recent: self.is_recent(kept.since, now), answers })
+    }
+
+    fn is_recent(&self, since: u64, now: u64) -> bool {
+        self.store.is_none() || now.abs_diff(since) < self.shared.l1_ttl
+    }
+
+    /// A value in memory, fresh or stale, whose markers are known: the fast path, without an await.
+    pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
+        let local = self.in_memory_at::<T>(key)?;
+        let usable = local.recent && self.judge(&local.stored.label, trust) == Verdict::Valid;
+        usable.then_some(local)
+    }
+
+    /// What memory answers to one key of a batch; `fail_safe`: also with a stale value that stands in.
+    pub(super) fn hit<T: Value>(
+        &self,
+        call: &Call<'_>,
+        key: &[u8],
+        fail_safe: bool,
+    ) -> Option<Arc<Stored<T>>> {
+        let local = self.known_in_memory::<T>(key, Trust::Asked)?;
+        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+        call.outcome(outcome);
+        Some(local.stored)
+    }
+
+    /// The same where it is all that there is to the call: what it may need otherwise is not made.
+    pub(super) fn at_hand<T: Value>(
+        &self,
+        operation: Operation,
+        key: &Result<CacheKey, Error>,
+        trust: Trust,
+        fail_safe: bool,
+    ) -> Option<T> {
+        let local = self.known_in_memory::<T>(key.as_ref().ok()?.as_bytes(), trust)?;
+        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+        self.shared.counters.at_hand(operation, outcome);
+        Some(local.stored.value.clone())
+    }
+
+    /// Whether the tier may answer for the store that there is an entry.
+    pub(super) fn is_believed(&self, kept: &Kept) -> bool {
+        let now = self.now();
+        let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
+        fresh && self.judge(&kept.label, Trust::Asked) == Verdict::Valid
+    }
+
+    /// Puts a value into memory.
+    pub(super) fn keep<T: Value>(&self, key: &SlotKey, stored: &Arc<Stored<T>>, write: Option<&Write>) {
+        let (sealed, size) = match write {
+            Some((_, entry, _)) => (entry.clone().into_bytes(), entry.len()),
+            None => (bytes::Bytes::new(), size_of::<T>()),
+        };
+        self.keep_sized(key, stored, sealed, size, self.now());
+    }
+
+    pub(super) fn keep_sized<T: Value>(
+        &self,
+        key: &SlotKey,
+        stored: &Arc<Stored<T>>,
+        sealed: bytes::Bytes,
+        size: usize,
+        since: u64,
+    ) {
+        let Some(tier) = &self.shared.tier else { return };
+        let content = match tier.mode {
+            L1::Values => Content::Value(stored.clone()),
+            L1::Sealed => Content::Sealed(sealed),
+        };
+        let stands_in_until = self.stands_in_until(key, &stored.label);
+        let kept = Kept { label: stored.label.clone(), since, stands_in_until, content, size };
+        tier.put(key.clone(), kept);
+        self.shared.tell_memory();
+    }
+
+    /// Removes the value from memory; tells whether there was one that could have been used.
+    pub(super) fn forget(&self, key: &SlotKey) -> bool {
+        let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
+        self.shared.tell_memory();
+        removed
+            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
+    }
+
+    /// Removes from memory what is no longer believed without the store.
+    pub(super) fn forget_old(&self, key: &SlotKey) {
+        let Some(tier) = &self.shared.tier else { return };
+        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since, self.now())) {
+            tier.remove(key);
+            self.shared.tell_memory();
+        }
+    }
+}

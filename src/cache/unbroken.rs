@@ -1,0 +1,70 @@
+//! Work on the store that is not given up half-way. A request that was sent can still arrive when nobody waits for it any
+//! more: who writes next must not overtake it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::timeout};
+use tokio_util::task::TaskTracker;
+
+use super::Cache;
+
+/// How long work may go on for which no caller waits, over a backend that has no shorter limit of its own.
+const LIMIT: Duration = Duration::from_secs(30);
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Work that a caller does, and that goes on in the background if the caller's future is dropped.
+///
+/// It costs no task of its own as long as the caller stays. Without a tokio runtime it is dropped with the caller.
+pub(super) struct Unbroken<T: Send + 'static> {
+    /// `None` once it is done.
+    work: Option<Work<T>>,
+    tasks: TaskTracker,
+    runtime: Option<Handle>,
+}
+
+impl Cache {
+    /// Does the work here, whatever becomes of the caller.
+    pub(super) fn unbroken<T: Send>(&self, work: impl Future<Output = T> + Send + 'static) -> Unbroken<T> {
+        let (tasks, runtime) = (self.shared.tasks.clone(), Handle::try_current().ok());
+        Unbroken { work: Some(Box::pin(work)), tasks, runtime }
+    }
+
+    /// Does the work in the background, unless there is none (any more).
+    pub(super) async fn behind<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) {
+        match Handle::try_current() {
+            Ok(runtime) if !self.shared.tasks.is_closed() => {
+                drop(self.shared.tasks.spawn_on(async { drop(timeout(LIMIT, work).await) }, &runtime));
+            }
+            Ok(_) | Err(_) => drop(self.unbroken(work).await),
+        }
+    }
+}
+
+impl<T: Send> Future for Unbroken<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        // Out of its place, so that work that panics is dropped.
+        let Some(mut work) = self.work.take() else { return Poll::Pending };
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.work = Some(work);
+        }
+        polled
+    }
+}
+
+impl<T: Send> Drop for Unbroken<T> {
+    fn drop(&mut self) {
+        if let (Some(work), Some(runtime)) = (self.work.take(), &self.runtime) {
+            let work = async { drop(timeout(LIMIT, work).await) };
+            drop(self.tasks.spawn_on(work, runtime));
+        }
+    }
+}
