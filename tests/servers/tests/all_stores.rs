@@ -2,7 +2,7 @@
 
 use blindcache::{Keyring, MasterKey};
 use blindcache_server_tests::{
-    Cloudflare, Files, Memcached, Memory, Server,
+    Cloudflare, Cluster, Files, Memcached, Memory, Server,
     dynamodb::Dynoxide,
     http::{Dav, Lua},
     suite::keeps_no_plaintext,
@@ -15,6 +15,7 @@ async fn no_store_holds_what_was_marked() {
     let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
     keeps_no_plaintext::<Memory>(&keys).await;
     keeps_no_plaintext::<Server>(&keys).await;
+    keeps_no_plaintext::<Cluster>(&keys).await;
     keeps_no_plaintext::<Dav>(&keys).await;
     keeps_no_plaintext::<Lua>(&keys).await;
     keeps_no_plaintext::<Dynoxide>(&keys).await;
