@@ -5,7 +5,7 @@ use std::time::Duration;
 use blindcache::{CloudflareKvBackend, CloudflareKvBuilder, conformance::Expiry};
 use serde_json::{Value, json};
 
-use crate::{Certs, LIMIT, Remote, Script, Store, Worker};
+use crate::{Certs, LIMIT, Remote, Store, Worker, WorkerScript};
 
 pub const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 pub const NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
@@ -31,7 +31,7 @@ impl Cloudflare {
     }
 
     fn with(requests: u32, window: Duration, certs: Option<Certs>) -> Self {
-        Self(Worker::start(Script {
+        Self(Worker::start(WorkerScript {
             path: "tests/servers/workers/cloudflare.mjs",
             namespace: "KV",
             bindings: json!({

@@ -41,7 +41,7 @@ pub use self::{
     sentinel::{Sentinel, Trio},
     server::{Options, Server},
     store::{Memory, Remote, Store},
-    worker::{Script, Worker},
+    worker::{Worker, WorkerScript},
 };
 
 /// The limits that the fault tests set for connecting and for a response.

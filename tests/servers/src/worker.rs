@@ -22,7 +22,7 @@ use crate::{
 const INSTALL: &str = "apt-get install nodejs npm, then tests/servers/install workers";
 
 /// Where a Worker's script is, from the root of the repository, and what it finds in its environment.
-pub struct Script {
+pub struct WorkerScript {
     pub path: &'static str,
     /// The binding of its namespace.
     pub namespace: &'static str,
@@ -35,12 +35,12 @@ pub struct Script {
 pub struct Worker {
     process: Option<Process>,
     dir: TempDir,
-    script: Script,
+    script: WorkerScript,
     pub port: u16,
 }
 
 impl Worker {
-    pub fn start(script: Script) -> Self {
+    pub fn start(script: WorkerScript) -> Self {
         let mut worker = Self { process: None, dir: tempfile::tempdir().unwrap(), script, port: 0 };
         on_free_ports(|| worker.run().then_some(()));
         worker

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blindcache::{Backend, BackendErrorKind as Kind, HttpBackend, conformance::Expiry};
-use blindcache_server_tests::{Script, Store, Worker, entry, in_time, key};
+use blindcache_server_tests::{Store, Worker, WorkerScript, entry, in_time, key};
 use serde_json::json;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -13,7 +13,7 @@ struct Example(Worker);
 
 impl Example {
     fn with_token(token: &str) -> Self {
-        Self(Worker::start(Script {
+        Self(Worker::start(WorkerScript {
             path: "examples/cloudflare-worker/worker.js",
             namespace: "CACHE",
             bindings: json!({ "TOKEN": token }),
