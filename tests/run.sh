@@ -80,7 +80,7 @@ fi
 run tests/servers/install upstash
 run tests/servers/install workers # miniflare
 
-run cargo test
+run cargo test --all-features
 run cargo test --no-default-features
 # What the second implementation seals, from a new seed each time, must open here; tests/servers has the other way.
 run target/python/bin/python3 docs/reference.py
