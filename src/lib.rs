@@ -51,10 +51,16 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "file")]
+pub use backend::file::{FileBackend, FileBuilder, Swept};
 #[cfg(feature = "http")]
 pub use backend::http::{HttpBackend, HttpBuilder};
+#[cfg(feature = "memcached")]
+pub use backend::memcached::{MemcachedBackend, MemcachedBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
+#[cfg(feature = "upstash")]
+pub use backend::upstash::{UpstashBackend, UpstashBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 #[cfg(feature = "macros")]
 pub use blindcache_macros::cached;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those against real servers included. Installs redis-server and nginx where they are missing and
-# apt-get can; the tests start servers of their own on free loopback ports and stop them.
+# Runs every test, those against real servers included. Installs what is missing where apt-get can, and packages of npm
+# into target/; the tests start servers of their own on free loopback ports and stop them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +32,7 @@ need() {
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends "${packages[@]}"
     local service
-    for service in redis-server nginx; do
+    for service in memcached nginx redis-server; do
         if [[ " ${packages[*]} " == *" $service "* ]]; then
             "${root[@]}" service "$service" stop >/dev/null 2>&1 || true
         fi
@@ -45,9 +45,14 @@ if ! command -v cargo >/dev/null; then
 fi
 need cc build-essential # aws-lc-rs is C
 need redis-server redis-server
+need unshare util-linux # file systems of a test are mounted where nothing else sees them
+need mount mount
+need memcached memcached
 need /usr/sbin/nginx nginx
 need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
 need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
+need node nodejs # for the official client of Upstash
+need npm npm
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
 
@@ -57,6 +62,7 @@ if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
     run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
     touch target/python/installed
 fi
+run tests/servers/upstash/install
 
 run cargo test
 run cargo test --no-default-features

@@ -1,7 +1,11 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "file")]
+pub(crate) mod file;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod pause;
@@ -17,6 +21,8 @@ mod socket;
     feature = "upstash"
 ))]
 mod tls;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
 #[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
 #[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
 mod web;

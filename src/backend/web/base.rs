@@ -48,7 +48,7 @@ impl Base {
 }
 
 /// A URL for a [`Base`]. It is not echoed.
-pub(super) fn parse(text: &str) -> Result<Url, Failure> {
+pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
     let refused = || Failure::setting("not an http:// or https:// URL");
     let url = Url::parse(text).map_err(|_| refused())?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

@@ -223,6 +223,11 @@ impl Failure {
         self.kind == Timeout && matches!(self.cause, Cause::NoAnswer | Cause::Io(_))
     }
 
+    /// Whether more came than was asked for.
+    pub(super) fn is_flood(&self) -> bool {
+        matches!(self.cause, Cause::Flood)
+    }
+
     /// The error of the backend with this name.
     pub(crate) fn of(self, backend: &'static str) -> BackendError {
         let error = BackendError::new(backend, self.kind).with_source(self.cause);

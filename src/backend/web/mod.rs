@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 pub(super) use self::{
     answer::Answer,
+    base::parse,
     batch::each,
     error::Failure,
     settings::{Limits, Settings, setters},
@@ -58,6 +59,18 @@ impl Web {
     /// was lost and may have been an old one.
     pub(super) async fn send(&self, request: Request, largest: usize) -> Result<Answer, BackendError> {
         self.within_limit(request, largest).await.map_err(|failure| failure.of(self.name))
+    }
+
+    /// The same, and `None` where a success is longer than that.
+    pub(super) async fn send_if_short(
+        &self,
+        request: Request,
+        largest: usize,
+    ) -> Result<Option<Answer>, BackendError> {
+        match self.within_limit(request, largest).await {
+            Err(failure) if failure.is_flood() => Ok(None),
+            sent => sent.map(Some).map_err(|failure| failure.of(self.name)),
+        }
     }
 
     async fn within_limit(&self, request: Request, largest: usize) -> Result<Answer, Failure> {

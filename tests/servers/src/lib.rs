@@ -2,13 +2,16 @@
 
 mod certs;
 mod fake;
+mod file;
 mod flood;
 pub mod http;
+mod memcached;
 pub mod process;
 mod proxy;
 mod server;
 mod store;
 pub mod suite;
+pub mod upstash;
 
 use std::{
     future::Future,
@@ -20,7 +23,9 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 pub use self::{
     certs::Certs,
     fake::Fake,
+    file::Files,
     flood::Flood,
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
     server::{Options, Server},
     store::{Memory, Remote, Store},
