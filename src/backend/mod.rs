@@ -1,5 +1,9 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "cloudflare-kv")]
+pub(crate) mod cloudflare_kv;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 #[cfg(feature = "http")]
@@ -14,6 +18,7 @@ pub(crate) mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod socket;
 #[cfg(any(
+    feature = "dynamodb",
     feature = "redis",
     feature = "memcached",
     feature = "http",

@@ -76,6 +76,15 @@ enum Cause {
     TooLarge,
     #[error("{0}")]
     Setting(&'static str),
+    #[cfg(feature = "redis-cluster")]
+    #[error("no server of the service says that it is the master")]
+    NoMaster,
+    #[cfg(feature = "redis-cluster")]
+    #[error("no node serves this part of the names")]
+    Unserved,
+    #[cfg(feature = "redis-cluster")]
+    #[error("the nodes point to each other")]
+    Astray,
 }
 
 impl Failure {
@@ -184,6 +193,45 @@ impl Failure {
     /// by now, or the login was lost.
     pub(super) fn outdates_connection(&self) -> bool {
         matches!(self.cause, Cause::Code("READONLY" | "MASTERDOWN" | "NOAUTH"))
+    }
+}
+
+/// For what is made of several servers.
+#[cfg(feature = "redis-cluster")]
+impl Failure {
+    pub(super) fn no_master() -> Self {
+        Self { kind: Transient, cause: Cause::NoMaster }
+    }
+
+    pub(super) fn unserved() -> Self {
+        Self { kind: Transient, cause: Cause::Unserved }
+    }
+
+    pub(super) fn astray() -> Self {
+        Self { kind: Transient, cause: Cause::Astray }
+    }
+
+    /// From the answer to a question about the cluster.
+    pub(super) fn no_cluster(err: &ServerError) -> Self {
+        match err.details() {
+            Some(text) if text.contains("cluster support disabled") => {
+                Self::setting("the server is not a node of a cluster")
+            }
+            _ => Self::server(err),
+        }
+    }
+
+    /// Which of two to tell: that one server is out of reach says less than what another answered.
+    pub(super) fn more_telling(first: Option<Self>, second: Self) -> Self {
+        match first {
+            Some(first) if !matches!(first.kind, Transient | Timeout) => first,
+            _ => second,
+        }
+    }
+
+    /// Whether another node may serve the name by now.
+    pub(super) fn outdates_map(&self) -> bool {
+        matches!(self.kind, Transient | Timeout)
     }
 }
 

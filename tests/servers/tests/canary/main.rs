@@ -13,6 +13,7 @@ mod cache;
 mod calls;
 mod case;
 mod coverage;
+mod dynamodb;
 mod failures;
 mod journal;
 mod layers;
@@ -20,6 +21,7 @@ mod logins;
 mod marks;
 mod memcached;
 mod refusals;
+mod several;
 mod store;
 mod unreadable;
 mod upstash;
@@ -37,6 +39,7 @@ use metrics_util::debugging::DebuggingRecorder;
 use crate::{
     case::{Case, Master},
     journal::Log,
+    several::Several,
     store::Monitor,
     verdict::Places,
 };
@@ -76,6 +79,10 @@ async fn nothing_marked_leaves_the_process() {
     route(tls(&server, &login, &mut case), &keys, &masters, &mut case).await;
     let one = layers::around(RedisBackend::new(&proxied("/5")).unwrap());
     route(one, &keys, &masters, &mut case).await;
+    let several = Several::start(proxy.port, &login).await;
+    route(several.cluster(&mut case), &keys, &masters, &mut case).await;
+    route(several.service(&mut case), &keys, &masters, &mut case).await;
+    several.heard(&mut case);
     route(MemoryBackend::new(), &keys, &masters, &mut case).await;
     let memory = MemoryBackend::with_limits(MemoryBackend::ENTRIES, MemoryBackend::BYTES);
     route(memory.clone(), &keys, &masters, &mut case).await;

@@ -15,8 +15,8 @@ use crate::{
     upstash::Databases,
 };
 
-/// How many entries two calls of [`calls::every_call`] on each of six ways leave in the server, and the caches.
-const LEFT: usize = 6 * 2 * calls::LEFT + cache::LEFT;
+/// How many entries two calls of [`calls::every_call`] on each of eight ways leave in the server, and the caches.
+const LEFT: usize = 8 * 2 * calls::LEFT + cache::LEFT;
 
 pub(crate) struct Places<'a> {
     pub(crate) server: &'a Server,

@@ -15,7 +15,7 @@ async fn official_client_passes() {
     let upstash = Upstash::start();
     let packages = packages();
     let client = Path::new(&packages).join("node_modules/@upstash/redis");
-    assert!(client.exists(), "@upstash/redis is missing. Install it: tests/servers/upstash/install");
+    assert!(client.exists(), "@upstash/redis is missing. Install it: tests/servers/install upstash");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/upstash/client.mjs");
     let mut node = Command::new("node");
     node.arg(script).env("PACKAGES", packages);
