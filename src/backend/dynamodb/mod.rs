@@ -108,7 +108,7 @@ pub struct DynamoDbBackend {
 
 impl DynamoDbBackend {
     /// Largest size in bytes of an item, which is the entry with its key, its expiry and the attributes' names.
-    pub const MAX_ITEM: usize = item::MAX_ITEM;
+    pub const LARGEST_ITEM: usize = item::MAX_ITEM;
     /// How long a call may take by default.
     pub const TIMEOUT: Duration = Duration::from_secs(2);
     /// The last expiry that is written, in Unix seconds: the end of the year 9999.

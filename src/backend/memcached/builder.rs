@@ -41,7 +41,7 @@ impl MemcachedBuilder {
     pub(super) fn new(url: &str) -> Self {
         let limits = Limits {
             timeout: Duration::from_secs(2),
-            max_entry: MemcachedBackend::MAX_ENTRY,
+            max_entry: MemcachedBackend::ENTRY,
             max_connections: 16,
         };
         Self { url: Zeroizing::new(url.to_owned()), limits, tls: Tls::default() }
@@ -55,7 +55,7 @@ impl MemcachedBuilder {
         self
     }
 
-    /// The largest entry in bytes, at most 1 GiB less 178. [`MemcachedBackend::MAX_ENTRY`] by default.
+    /// The largest entry in bytes, at most 1 GiB less 178. [`MemcachedBackend::ENTRY`] by default.
     ///
     /// It bounds what is sent, and what a server may send. Raise it together with the option `-I` of the servers, to the
     /// size given there less 178: a server refuses what is larger with [`TooLarge`](crate::BackendErrorKind::TooLarge).

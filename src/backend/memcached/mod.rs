@@ -71,7 +71,7 @@ const NAME: &str = "memcached";
 /// # Sizes
 ///
 /// An item of memcached is a name, an entry and 59 bytes more, 1 MiB by default. So an entry is at most
-/// [`MAX_ENTRY`](Self::MAX_ENTRY), or [what is set](MemcachedBuilder::max_entry). A larger one is
+/// [`MAX_ENTRY`](Self::ENTRY), or [what is set](MemcachedBuilder::max_entry). A larger one is
 /// [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, and what was stored under its name is deleted, since it
 /// is out of date; the server itself does both with what is too large for it. In a batch the other writes are done. If
 /// deleting fails, that is the error.
@@ -88,8 +88,8 @@ const NAME: &str = "memcached";
 /// # Expiry
 ///
 /// Memcached counts whole seconds, and looks at its clock once in a second: an entry that is not evicted stays for its
-/// ttl, and about 4 s more at most. A ttl under [1 s](Self::MIN_TTL) becomes that. The latest time that memcached knows is
-/// in [January 2038](Self::LATEST_EXPIRY): longer ttls are cut, near that time and after it to 30 days. A ttl of more than
+/// ttl, and about 4 s more at most. A ttl under [1 s](Self::SHORTEST_TTL) becomes that. The latest time that memcached knows is
+/// in [January 2038](Self::LAST_EXPIRY): longer ttls are cut, near that time and after it to 30 days. A ttl of more than
 /// 30 days is sent as a time by this machine's clock. The expiry within the seal decides in any case.
 ///
 /// # Example
@@ -113,12 +113,12 @@ impl MemcachedBackend {
     pub const OVERHEAD: usize = 59 + 119;
     /// The largest entry in bytes unless it is set, 1,048,398: under whatever name, it fits into the item of 1 MiB that a
     /// server takes at most unless told otherwise.
-    pub const MAX_ENTRY: usize = 1024 * 1024 - Self::OVERHEAD;
+    pub const ENTRY: usize = 1024 * 1024 - Self::OVERHEAD;
     /// The shortest ttl that the server tells from a longer one, 1 s: shorter ones become this.
-    pub const MIN_TTL: Duration = Duration::from_secs(1);
+    pub const SHORTEST_TTL: Duration = Duration::from_secs(1);
     /// The latest expiry that the server knows, in seconds since 1970: in January 2038. Later ones become this, or 30 days
     /// from now where that is later. The server reads 32 bits, and would let an entry beyond them expire at once.
-    pub const LATEST_EXPIRY: u64 = i32::MAX as u64;
+    pub const LAST_EXPIRY: u64 = i32::MAX as u64;
 
     /// The server or servers at a URL, with a limit of 2 s. Nothing is connected yet.
     ///

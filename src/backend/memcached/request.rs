@@ -28,7 +28,7 @@ const FRAME: usize = 64;
 const RELATIVE: u64 = 30 * 24 * 3_600;
 /// What the server's clock may be ahead in seconds when an entry expires.
 const MARGIN: u64 = 2;
-const LATEST: u64 = MemcachedBackend::LATEST_EXPIRY;
+const LATEST: u64 = MemcachedBackend::LAST_EXPIRY;
 
 /// The token of the next command. No two commands of a process have the same.
 static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -36,15 +36,15 @@ pub struct UpstashBuilder {
 
 impl UpstashBuilder {
     pub(crate) fn new(url: &str, token: &str) -> Self {
-        let mut settings = Settings::new(UpstashBackend::MAX_ENTRY);
+        let mut settings = Settings::new(UpstashBackend::ENTRY);
         settings.public_header(request::FORMAT, HeaderValue::from_static("resp2"));
         Self { url: Zeroizing::new(url.to_owned()), token: Zeroizing::new(token.to_owned()), settings }
     }
 
     setters!();
 
-    /// The largest entry in bytes, at most [100 MB](UpstashBackend::MAX_RECORD). By default what the plans "Free" and
-    /// "Pay as you go" take, [`MAX_ENTRY`](UpstashBackend::MAX_ENTRY): set more only in a plan with larger requests.
+    /// The largest entry in bytes, at most [100 MB](UpstashBackend::LARGEST_ENTRY). By default what the plans "Free" and
+    /// "Pay as you go" take, [`MAX_ENTRY`](UpstashBackend::ENTRY): set more only in a plan with larger requests.
     ///
     /// It bounds what is sent, and what is read: a longer answer is [`Rejected`](crate::BackendErrorKind::Rejected). So
     /// set it no lower than others who write to the same database.
@@ -63,7 +63,7 @@ impl UpstashBuilder {
     pub fn build(mut self) -> Result<UpstashBackend, BackendError> {
         check_token(&self.token)?;
         self.settings.header("authorization", &Zeroizing::new(format!("Bearer {}", *self.token)));
-        let web = self.settings.build(NAME, &self.url, UpstashBackend::MAX_RECORD)?;
+        let web = self.settings.build(NAME, &self.url, UpstashBackend::LARGEST_ENTRY)?;
         Ok(UpstashBackend { web: Arc::new(web) })
     }
 }
@@ -106,11 +106,11 @@ mod tests {
     fn settings_that_cannot_work_are_misconfigured() {
         let plain = || UpstashBackend::builder("http://localhost", "hunter2");
         assert!(plain().build().is_ok());
-        assert!(plain().max_entry(UpstashBackend::MAX_RECORD).build().is_ok());
+        assert!(plain().max_entry(UpstashBackend::LARGEST_ENTRY).build().is_ok());
         refused(plain().timeout(Duration::ZERO));
         refused(plain().timeout(Duration::MAX));
         refused(plain().max_entry(0));
-        refused(plain().max_entry(UpstashBackend::MAX_RECORD + 1));
+        refused(plain().max_entry(UpstashBackend::LARGEST_ENTRY + 1));
         refused(plain().ca_certificates("hunter2"));
         refused(UpstashBackend::builder("https://localhost", "t").ca_certificates("hunter2"));
         for url in ["", "hunter2", "redis://hunter2@host", "https://h/?_token=hunter2", "https://h/#hunter2"]

@@ -52,13 +52,13 @@ const NAME: &str = "upstash";
 /// # Sizes and ttls
 ///
 /// A request may have [10 MB](Self::MAX_REQUEST) in the plans "Free" and "Pay as you go", so an entry may have
-/// [somewhat less](Self::MAX_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, nor
+/// [somewhat less](Self::ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, nor
 /// is what was stored before under its name kept: it is deleted, and if that fails, its error is given instead. The same
 /// holds where the server says that an entry is too large. The other entries of a `set_many` are stored none the less.
 ///
 /// What the server sends is read up to the largest entry, and not further.
 ///
-/// A ttl goes to milliseconds, rounded up. One of more than [100 years](Self::MAX_TTL) is sent as that.
+/// A ttl goes to milliseconds, rounded up. One of more than [100 years](Self::LONGEST_TTL) is sent as that.
 ///
 /// # Errors
 ///
@@ -99,11 +99,11 @@ impl UpstashBackend {
     pub const MAX_REQUEST: usize = 10_000_000;
     /// The largest entry in bytes unless [another](UpstashBuilder::max_entry) is set: a request with room for the rest
     /// of it.
-    pub const MAX_ENTRY: usize = Self::MAX_REQUEST - 1_024;
+    pub const ENTRY: usize = Self::MAX_REQUEST - 1_024;
     /// The largest record in bytes, "100 MB", which no setting exceeds.
-    pub const MAX_RECORD: usize = 100_000_000;
+    pub const LARGEST_ENTRY: usize = 100_000_000;
     /// The longest ttl that is sent. Upstash documents none; this is one that no arithmetic overflows at.
-    pub const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    pub const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     /// Most commands of one request of a batch.
     pub const MAX_BATCH: usize = 100;
 

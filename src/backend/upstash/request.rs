@@ -48,7 +48,7 @@ pub(super) fn pipeline(web: &Web, command: &str, keys: &[StoreKey]) -> Request {
 
 /// Rounded up: an entry may live a little longer, since the time within the seal decides.
 fn milliseconds(ttl: Duration) -> u64 {
-    let ttl = ttl.min(UpstashBackend::MAX_TTL);
+    let ttl = ttl.min(UpstashBackend::LONGEST_TTL);
     u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1)
 }
 

@@ -155,7 +155,7 @@ impl Store for Memcached {
     type Backend = MemcachedBackend;
 
     const NAME: &'static str = "memcached";
-    const EXPIRY: Expiry = Expiry::AtLeast(MemcachedBackend::MIN_TTL);
+    const EXPIRY: Expiry = Expiry::AtLeast(MemcachedBackend::SHORTEST_TTL);
 
     async fn start() -> Self {
         Memcached::start()

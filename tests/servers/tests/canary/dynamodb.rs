@@ -29,9 +29,9 @@ async fn nothing_marked_is_shown_by_dynamodb() {
         let builder = DynamoDbBackend::builder(TABLE, REGION).credentials(credentials.clone());
         builder.endpoint_url(&format!("http://127.0.0.1:{port}")).timeout(MINUTE).consistent_reads(true)
     };
-    case.show((DynamoDbBackend::MAX_ITEM, DynamoDbBackend::LAST_EXPIRY));
+    case.show((DynamoDbBackend::LARGEST_ITEM, DynamoDbBackend::LAST_EXPIRY));
     case.show((DynamoDbBackend::TIMEOUT, DynamoDbBackend::CREATE_TIMEOUT));
-    let builder = case.show(at(proxy.port).max_entry(DynamoDbBackend::MAX_ITEM));
+    let builder = case.show(at(proxy.port).max_entry(DynamoDbBackend::LARGEST_ITEM));
     let one = builder.build().unwrap();
     one.create_table().await.unwrap();
     route(one, &keys, &masters, &mut case).await;

@@ -18,8 +18,8 @@ async fn nothing_marked_is_shown_by_memcached() {
     let builder: MemcachedBuilder =
         MemcachedBackend::builder(&format!("memcache://127.0.0.1:{}", proxy.port));
     let builder = builder.timeout(MINUTE).max_entry(64 << 20).max_connections(4);
-    case.show(MemcachedBackend::LATEST_EXPIRY);
-    case.show((MemcachedBackend::MAX_ENTRY, MemcachedBackend::OVERHEAD, MemcachedBackend::MIN_TTL));
+    case.show(MemcachedBackend::LAST_EXPIRY);
+    case.show((MemcachedBackend::ENTRY, MemcachedBackend::OVERHEAD, MemcachedBackend::SHORTEST_TTL));
     case.show(&builder);
     route(builder.build().unwrap(), &keys, &masters, &mut case).await;
     let secure = MemcachedOptions { tls: true, client_certificate: true, ..MemcachedOptions::default() };

@@ -23,7 +23,7 @@ pub(crate) async fn through(keys: &Keyring, masters: &[Master], case: &mut Case)
     let url = plain.url();
     let builder: UpstashBuilder = UpstashBackend::builder(&url, &token).timeout(MINUTE);
     case.show(&builder);
-    route(builder.max_entry(UpstashBackend::MAX_ENTRY).build().unwrap(), keys, masters, case).await;
+    route(builder.max_entry(UpstashBackend::ENTRY).build().unwrap(), keys, masters, case).await;
     let variables = [("KV_REST_API_URL", &url), ("KV_REST_API_TOKEN", &token)];
     let lookup =
         |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.to_string());
@@ -104,8 +104,8 @@ async fn failing(upstash: &Upstash, token: &str, case: &mut Case) {
     assert_eq!(err.kind(), BackendErrorKind::Rejected);
     upstash.answers_well();
     // What these are, is said.
-    case.show((UpstashBackend::MAX_REQUEST, UpstashBackend::MAX_RECORD, UpstashBackend::MAX_BATCH));
-    case.show(UpstashBackend::MAX_TTL);
+    case.show((UpstashBackend::MAX_REQUEST, UpstashBackend::LARGEST_ENTRY, UpstashBackend::MAX_BATCH));
+    case.show(UpstashBackend::LONGEST_TTL);
 }
 
 /// An answer that holds the request, its login too.

@@ -13,7 +13,7 @@ use blindcache_server_tests::{
 use crate::failing;
 
 /// Without an expiry, an item has its key, the entry and three characters of names.
-const LARGEST: usize = DynamoDbBackend::MAX_ITEM - 55 - 3;
+const LARGEST: usize = DynamoDbBackend::LARGEST_ITEM - 55 - 3;
 /// `exp`, and ten digits as six bytes.
 const EXPIRY: usize = 9;
 

@@ -32,16 +32,16 @@ fn longest() -> StoreKey {
 async fn largest_entry_fits_under_the_longest_name_and_not_a_byte_more() {
     let server = plain();
     let backend = at(&server);
-    let largest = entry(1, MemcachedBackend::MAX_ENTRY);
+    let largest = entry(1, MemcachedBackend::ENTRY);
     backend.set(&longest(), largest.clone(), None).await.unwrap();
     assert_eq!(backend.get(&longest()).await.unwrap().unwrap(), largest.as_bytes());
     let larger = || MemcachedBackend::builder(&server.url()).max_entry(2 << 20).build().unwrap();
-    let more = entry(1, MemcachedBackend::MAX_ENTRY + 1);
+    let more = entry(1, MemcachedBackend::ENTRY + 1);
     assert_eq!(failing(larger().set(&longest(), more, None)).await, Kind::TooLarge);
     // A shorter name leaves more room.
-    larger().set(&key(1), entry(1, MemcachedBackend::MAX_ENTRY + 64), None).await.unwrap();
+    larger().set(&key(1), entry(1, MemcachedBackend::ENTRY + 64), None).await.unwrap();
     assert_eq!(
-        failing(larger().set(&key(1), entry(1, MemcachedBackend::MAX_ENTRY + 65), None)).await,
+        failing(larger().set(&key(1), entry(1, MemcachedBackend::ENTRY + 65), None)).await,
         Kind::TooLarge
     );
 }

@@ -125,7 +125,7 @@ async fn answering(template: &'static str) -> Fake {
 
 #[tokio::test]
 async fn sizes_above_the_largest_entry_are_refused_unread() {
-    for size in [MemcachedBackend::MAX_ENTRY as u64 + 1, u64::from(u32::MAX), i64::MAX as u64, u64::MAX] {
+    for size in [MemcachedBackend::ENTRY as u64 + 1, u64::from(u32::MAX), i64::MAX as u64, u64::MAX] {
         let fake = Fake::start(move |line| format!("VA {size} O{}\r\n", token(line)).into()).await;
         let backend = fake.backend();
         assert_eq!(failing(backend.get(&key(1))).await, Kind::Rejected, "{size}");

@@ -22,8 +22,8 @@ fn unhurried(upstash: &Upstash, max_entry: usize) -> UpstashBackend {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn largest_entry_of_the_plan_passes_and_a_longer_one_does_not() {
     let upstash = Upstash::start();
-    let backend = unhurried(&upstash, UpstashBackend::MAX_ENTRY);
-    let largest = entry(1, UpstashBackend::MAX_ENTRY);
+    let backend = unhurried(&upstash, UpstashBackend::ENTRY);
+    let largest = entry(1, UpstashBackend::ENTRY);
     backend.set(&key(1), largest.clone(), Some(Duration::MAX)).await.unwrap();
     let head_and_body = |seen: &blindcache_server_tests::upstash::Seen| {
         let headers = seen.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -32,7 +32,7 @@ async fn largest_entry_of_the_plan_passes_and_a_longer_one_does_not() {
     assert!(head_and_body(&upstash.seen()[0]) <= UpstashBackend::MAX_REQUEST);
     assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), largest.as_bytes());
     assert_eq!(backend.get_many(&[key(1)]).await.unwrap()[0].as_deref(), Some(largest.as_bytes()));
-    let longer = entry(2, UpstashBackend::MAX_ENTRY + 1);
+    let longer = entry(2, UpstashBackend::ENTRY + 1);
     assert_eq!(error(backend.set(&key(1), longer, None)).await.kind(), TooLarge);
     assert_eq!(held(&upstash, key(1).as_str()), None);
 }
