@@ -91,7 +91,10 @@ impl Web {
         let again = request.try_clone();
         match (self.once(&call.client, request, largest).await, again) {
             (Err(failure), Some(again)) if call.may_be_repeated(&failure) => {
-                call.renew();
+                if let Some(mut tried) = call.renew() {
+                    let moment = self.limits.timeout / 4;
+                    let _ = timeout(moment, async { tried.wait_for(|tried| *tried).await.map(drop) }).await;
+                }
                 self.once(&call.client, again, largest).await
             }
             (done, _) => done,

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::{Client, redirect::Policy};
 use rustls::ClientConfig;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{answer::Answer, error::Failure};
 
@@ -36,6 +36,8 @@ struct State {
     is_http2: bool,
     /// Since when a call has been without an answer whose caller gave up, if nothing was answered since.
     doubted: Option<Instant>,
+    /// Whether one call is through with it, whatever came of that.
+    tried: watch::Sender<bool>,
 }
 
 /// What a client is made of.
@@ -101,7 +103,14 @@ impl Pool {
 
 impl State {
     fn new(client: Client, number: u64) -> Self {
-        Self { client, number, answered: false, is_http2: false, doubted: None }
+        Self {
+            client,
+            number,
+            answered: false,
+            is_http2: false,
+            doubted: None,
+            tried: watch::Sender::new(false),
+        }
     }
 }
 
@@ -124,16 +133,21 @@ impl Call<'_> {
 
     /// Goes on with a client whose connections are new: over HTTP/2 with the next one, so that the calls which lost their
     /// one connection share another; over HTTP/1.1 with one that pools nothing, whose loss was this call's alone.
-    pub(super) fn renew(&mut self) {
+    ///
+    /// Gives what to wait for, a moment only, where another call is making that connection: the client would make one
+    /// for each of them.
+    pub(super) fn renew(&mut self) -> Option<watch::Receiver<bool>> {
         let mut state = self.pool.state();
         if !state.is_http2 {
             self.client = self.pool.unpooled.clone();
-            return;
+            return None;
         }
-        if state.number == self.number {
+        let is_first = state.number == self.number;
+        if is_first {
             self.pool.replace(&mut state);
         }
         (self.client, self.number) = (state.client.clone(), state.number);
+        (!is_first).then(|| state.tried.subscribe())
     }
 
     pub(super) fn over(mut self, outcome: &Result<Answer, Failure>) {
@@ -142,6 +156,7 @@ impl Call<'_> {
         if state.number != self.number {
             return;
         }
+        state.tried.send_replace(true);
         match outcome {
             Ok(answer) => {
                 (state.answered, state.is_http2, state.doubted) = (true, answer.is_http2, None);
@@ -160,6 +175,7 @@ impl Drop for Call<'_> {
         }
         let mut state = self.pool.state();
         if state.number == self.number {
+            state.tried.send_replace(true);
             state.doubted.get_or_insert(self.started);
         }
     }
@@ -234,11 +250,13 @@ pub(super) mod tests {
         let pool = Pool::new(recipe()).unwrap();
         pool.call().over(&answer(true));
         let (mut first, mut second, mut third) = (pool.call(), pool.call(), pool.call());
-        first.renew();
-        second.renew();
+        assert!(first.renew().is_none());
+        let waits = second.renew().unwrap();
+        assert!(!*waits.borrow());
         assert_eq!((first.number, second.number), (1, 1));
         first.over(&answer(true));
-        third.renew();
+        assert!(*waits.borrow());
+        assert!(*third.renew().unwrap().borrow());
         assert_eq!((third.number, pool.call().number), (1, 1));
         assert!(pool.call().may_be_old);
         let pool = Pool::new(recipe()).unwrap();

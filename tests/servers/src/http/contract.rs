@@ -38,10 +38,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    PATIENT,
+    IMPATIENT, PATIENT,
     misdeed::{Misdeed, Misdeeds},
 };
-use crate::{Certs, LIMIT, Remote, Store};
+use crate::{Certs, Remote, Store};
 
 #[allow(dead_code)] // its `main`
 #[path = "../../../../examples/http_store.rs"]
@@ -282,7 +282,7 @@ impl Remote for Contract {
     }
 
     fn impatient(&self, port: u16) -> HttpBackend {
-        self.builder(port).timeout(LIMIT).build().unwrap()
+        self.builder(port).timeout(IMPATIENT).build().unwrap()
     }
 
     async fn stop(&mut self) {

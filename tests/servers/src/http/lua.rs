@@ -1,12 +1,18 @@
 //! nginx with Lua over a Redis: the contract with expiry.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use blindcache::{HttpBackend, conformance::Expiry};
 
-use super::{nginx::Nginx, plain};
+use super::{
+    nginx::{INSTALL, Nginx},
+    plain,
+};
 use crate::{Remote, Server, Store};
 
+/// What nginx itself would only say in its log.
+const NEEDED: [&str; 2] =
+    ["/usr/lib/nginx/modules/ngx_http_lua_module.so", "/usr/share/lua/5.1/nginx/redis.lua"];
 const MODULES: &str = "load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;";
 
@@ -60,6 +66,9 @@ impl Store for Lua {
     const EXPIRY: Expiry = Expiry::AtLeast(Duration::from_secs(1));
 
     async fn start() -> Self {
+        for file in NEEDED {
+            assert!(Path::new(file).exists(), "{file} is missing. Install it: {INSTALL}");
+        }
         let redis = Server::start();
         let script = SCRIPT.replace("REDIS_PORT", &redis.port.to_string());
         let location = format!("client_body_buffer_size 8m; content_by_lua_block {{ {script} }}");

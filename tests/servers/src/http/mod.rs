@@ -21,9 +21,12 @@ use crate::LIMIT;
 /// A limit that a busy machine does not meet.
 const PATIENT: Duration = Duration::from_secs(20);
 
+/// The limit of the fault tests: those on connecting and on a response are one here.
+const IMPATIENT: Duration = LIMIT.saturating_mul(2);
+
 /// A backend for plain HTTP on this port, with the short limit of the fault tests.
 pub fn impatient(port: u16) -> HttpBackend {
-    plain(port).timeout(LIMIT).build().unwrap()
+    plain(port).timeout(IMPATIENT).build().unwrap()
 }
 
 fn plain(port: u16) -> HttpBuilder {

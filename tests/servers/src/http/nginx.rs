@@ -14,7 +14,7 @@ use crate::{
     process::{Process, free_port, on_free_ports},
 };
 
-const INSTALL: &str = "apt-get install nginx libnginx-mod-http-lua lua-nginx-redis";
+pub(super) const INSTALL: &str = "apt-get install nginx libnginx-mod-http-lua lua-nginx-redis";
 
 /// Debian's is where the path of a user who is not root does not lead.
 fn program() -> &'static str {
@@ -72,7 +72,7 @@ impl Nginx {
         let config = self.dir().join("nginx.conf");
         fs::write(&config, self.config()).unwrap();
         let mut command = Command::new(program());
-        command.arg("-p").arg(self.dir()).arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg("-p").arg(self.dir()).arg("-c").arg(&config).stdout(Stdio::null());
         let port = self.port;
         self.process =
             Process::start(&mut command, INSTALL, move || TcpStream::connect(("127.0.0.1", port)).is_ok());
