@@ -30,19 +30,26 @@ impl Cloudflare {
         Self::with(requests, window, None)
     }
 
+    /// With these ids and this token; any number of requests.
+    pub fn of(account: &str, namespace: &str, token: &str, certs: Option<Certs>) -> Self {
+        let bindings = json!({ "ACCOUNT": account, "NAMESPACE": namespace, "TOKEN": token, "LIMIT": 0 });
+        Self::bound_to(bindings, certs)
+    }
+
     fn with(requests: u32, window: Duration, certs: Option<Certs>) -> Self {
-        Self(Worker::start(WorkerScript {
-            path: "tests/servers/workers/cloudflare.mjs",
-            namespace: "KV",
-            bindings: json!({
-                "ACCOUNT": ACCOUNT,
-                "NAMESPACE": NAMESPACE,
-                "TOKEN": TOKEN,
-                "LIMIT": requests,
-                "WINDOW": window.as_secs(),
-            }),
-            certs,
-        }))
+        let bindings = json!({
+            "ACCOUNT": ACCOUNT,
+            "NAMESPACE": NAMESPACE,
+            "TOKEN": TOKEN,
+            "LIMIT": requests,
+            "WINDOW": window.as_secs(),
+        });
+        Self::bound_to(bindings, certs)
+    }
+
+    fn bound_to(bindings: Value, certs: Option<Certs>) -> Self {
+        let path = "tests/servers/workers/cloudflare.mjs";
+        Self(Worker::start(WorkerScript { path, namespace: "KV", bindings, certs }))
     }
 
     /// A backend for what listens on this port.
