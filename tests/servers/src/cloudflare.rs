@@ -81,7 +81,13 @@ impl Cloudflare {
 }
 
 fn script(bindings: Value, certs: Option<Certs>) -> WorkerScript {
-    WorkerScript { path: "tests/servers/workers/cloudflare.mjs", namespace: "KV", bindings, certs }
+    WorkerScript {
+        path: "tests/servers/workers/cloudflare.mjs",
+        beside: None,
+        namespace: "KV",
+        bindings,
+        certs,
+    }
 }
 
 impl Store for Cloudflare {

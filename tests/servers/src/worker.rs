@@ -24,6 +24,8 @@ const INSTALL: &str = "apt-get install nodejs npm, then tests/servers/install wo
 /// Where a Worker's script is, from the root of the repository, and what it finds in its environment.
 pub struct WorkerScript {
     pub path: &'static str,
+    /// Another script, which it imports as `./beside.mjs`.
+    pub beside: Option<&'static str>,
     /// The binding of its namespace.
     pub namespace: &'static str,
     pub bindings: Value,
@@ -131,6 +133,7 @@ impl Worker {
         json!({
             "modules": modules,
             "script": root().join(self.script.path),
+            "beside": self.script.beside.map(|path| root().join(path)),
             "bindings": self.script.bindings,
             "namespace": self.script.namespace,
             "directory": self.namespace(),

@@ -1,6 +1,7 @@
 // Runs one Worker over one KV namespace: node control.mjs SETTINGS, a file of JSON. Writes its port to `ready`.
 //
 // modules: the folder with node_modules      script: the Worker, in one module       bindings: what it finds in `env`
+// beside: a module that it imports, or null
 // namespace: the binding of the namespace    directory: where the namespace is kept  port: 0 for a free one
 // key, certificate: PEM, for TLS
 
@@ -11,11 +12,15 @@ import { join } from "node:path";
 const settings = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { Miniflare } = createRequire(join(settings.modules, "package.json"))("miniflare");
 
+function module(path, file) {
+  return { type: "ESModule", path, contents: readFileSync(file, "utf8") };
+}
+
 const worker = new Miniflare({
   host: "127.0.0.1",
   port: settings.port,
   ...(settings.key && { https: true, httpsKey: settings.key, httpsCert: settings.certificate }),
-  modules: [{ type: "ESModule", path: "worker.mjs", contents: readFileSync(settings.script, "utf8") }],
+  modules: [module("worker.mjs", settings.script), ...(settings.beside ? [module("beside.mjs", settings.beside)] : [])],
   compatibilityDate: "2026-04-01",
   bindings: settings.bindings,
   kvNamespaces: { [settings.namespace]: "entries" }, // one namespace, whatever a Worker calls it

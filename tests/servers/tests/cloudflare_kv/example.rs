@@ -13,10 +13,17 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// The Worker, with a secret.
 struct Example(Worker);
 
+const SCRIPT: &str = "examples/cloudflare-worker/worker.js";
+
 impl Example {
     fn with_token(token: &str) -> Self {
+        Self::running(SCRIPT, None, token)
+    }
+
+    fn running(path: &'static str, beside: Option<&'static str>, token: &str) -> Self {
         Self(Worker::start(WorkerScript {
-            path: "examples/cloudflare-worker/worker.js",
+            path,
+            beside,
             namespace: "CACHE",
             bindings: json!({ "TOKEN": token }),
             certs: None,
@@ -128,6 +135,18 @@ async fn ttl_reaches_the_namespace_within_its_limits() {
     }
     let server = tokio::task::spawn_blocking(|| Cloudflare::in_place_of(example.0)).await.unwrap();
     expire_after(&server, &ttls.map(|(number, _, expected)| (number, expected))).await;
+}
+
+#[tokio::test]
+async fn second_write_within_a_second_is_throttled_and_other_failures_are_transient() {
+    let example = Example::running("tests/servers/workers/busy.mjs", Some(SCRIPT), TOKEN);
+    let backend = example.backend();
+    backend.set(&key(1), entry(1, 200), None).await.unwrap();
+    let err = in_time(backend.set(&key(1), entry(1, 300), None)).await.unwrap_err();
+    assert_eq!((err.kind(), err.retry_after()), (Kind::Throttled, Some(Duration::from_secs(1))));
+    let err = in_time(backend.delete(&key(1))).await.unwrap_err();
+    assert_eq!((err.kind(), err.retry_after()), (Kind::Transient, None));
+    assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), entry(1, 200).as_bytes());
 }
 
 #[tokio::test]
