@@ -1,10 +1,10 @@
 //! Everything that works, and what does not, over files: nothing marked is in their names or contents, in an error, a
 //! `Debug` or the log. The path of the directory is in `Debug` by design, and nowhere else.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
-use blindcache::{FileBackend, FileBuilder, Swept};
-use blindcache_server_tests::{Files, Store};
+use blindcache::{Backend as _, FileBackend, FileBuilder, StoreKey, Swept};
+use blindcache_server_tests::{Files, Store, entry};
 
 use crate::{
     MINUTE, calls,
@@ -47,6 +47,7 @@ async fn nothing_marked_is_shown_by_files() {
     held.drain(at..at + own.len());
     let names = remains::names(&held);
     assert_eq!(names.len(), 2 * 2 * calls::LEFT);
+    spoilt(&dir, &backend, &names, &mut case).await;
     let names = remains::marks_of(&names);
     failing(&dir, &mut case).await;
 
@@ -59,6 +60,33 @@ async fn nothing_marked_is_shown_by_files() {
         Place { what: "the log", text: logged, named: false },
     ];
     remains::nothing_is_found(case, &names, &control, places);
+}
+
+/// Entries in whose place something else stands: marked text, or a directory with it in its name.
+async fn spoilt(dir: &Path, backend: &FileBackend, names: &BTreeSet<String>, case: &mut Case) {
+    let text = case.text("what another wrote");
+    let mut refusals = 0;
+    for (number, name) in names.iter().enumerate() {
+        let [first, second] = [3, 4].map(|at| &name[at..=at]);
+        let path = dir.join(first).join(second).join(name);
+        if !path.exists() {
+            continue; // with a prefix
+        }
+        fs::remove_file(&path).unwrap();
+        match number % 2 {
+            0 => fs::write(&path, text.repeat(20)).unwrap(),
+            _ => fs::create_dir_all(path.join(&text)).unwrap(),
+        }
+        let key = case.show(StoreKey::parse(name).unwrap());
+        assert_eq!(case.show(backend.get(&key).await.ok().flatten()), None);
+        case.outcome(backend.exists(&key).await);
+        let set = backend.set(&key, entry(1, 200), None).await;
+        refusals += usize::from(set.is_err());
+        case.outcome(set);
+        case.outcome(backend.delete(&key).await);
+    }
+    assert!(refusals > 0, "nothing was in the way");
+    case.outcome(backend.sweep().await);
 }
 
 /// Settings that cannot work, directories that are none or not safe, and entries that are something else.

@@ -1,9 +1,12 @@
 //! Everything that works, and what does not, over HTTP: nothing marked is in the traffic, in what the server holds, in an
 //! error, a `Debug` or the log. What is found by design: tokens and logins, in the headers that they were set for.
 
+use std::sync::Arc;
+
 use blindcache::{BackendErrorKind, HttpBackend, HttpBuilder};
 use blindcache_server_tests::{Asked, Certs, HttpFake, Proxy, Remote, Said, Store, http::Dav};
 use data_encoding::BASE64;
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
 use crate::{
     MINUTE, calls,
@@ -36,6 +39,9 @@ async fn nothing_marked_is_shown_by_http() {
     case.show(HttpBackend::new(&login).unwrap());
     let builder = case.show(HttpBackend::builder(&login).timeout(MINUTE));
     route(builder.build().unwrap(), &keys, &masters, &mut case).await;
+    let builder = HttpBackend::builder(&login).client(callers()).header("X-Api-Token", &header);
+    let builder = case.show(builder.timeout(MINUTE));
+    route(builder.build().unwrap(), &keys, &masters, &mut case).await;
     let secure = Dav::with_tls();
     route(over_tls(&secure, &token, &mut case), &keys, &masters, &mut case).await;
     refused(&mut case);
@@ -51,7 +57,7 @@ async fn nothing_marked_is_shown_by_http() {
 
     // What each way left: the names may be in the traffic and the store, and 8 characters of each anywhere.
     let names = remains::names(&held);
-    assert_eq!(names.len(), 2 * 2 * calls::LEFT);
+    assert_eq!(names.len(), 3 * 2 * calls::LEFT);
     let names = remains::marks_of(&(&names | &remains::names(&secure.contents().await)));
     let traffic = proxy.recorded();
     assert!(case.logins.find(&traffic).is_some());
@@ -71,6 +77,14 @@ async fn nothing_marked_is_shown_by_http() {
         Place { what: "the log", text: log.text(), named: false },
     ];
     remains::nothing_is_found(case, &names, &control, places);
+}
+
+/// A client of the caller's own.
+fn callers() -> reqwest::Client {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(config).build().unwrap()
 }
 
 /// TLS, with a client's certificate and a token.
