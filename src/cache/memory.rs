@@ -105,7 +105,27 @@ impl Cache {
         self.keep_sized(key, stored, sealed, size, self.now());
     }
 
-    pub(super) fn keep_sized<T: Value>(
+    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
+    pub(super) fn keep_loaded<T: Value>(
+        &self,
+        key: &SlotKey,
+        stored: &Arc<Stored<T>>,
+        sealed: bytes::Bytes,
+        size: usize,
+        since: u64,
+    ) {
+        let (label, now) = (&stored.label, self.now());
+        let newer = |kept: &Kept| {
+            let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
+            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label)
+        };
+        let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
+        if !kept.is_some_and(|kept| newer(&kept)) {
+            self.keep_sized(key, stored, sealed, size, since);
+        }
+    }
+
+    fn keep_sized<T: Value>(
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,

@@ -140,7 +140,7 @@ impl Markers {
     }
 
     /// The store did not answer. What is known stands, for those whom that is enough.
-    pub(super) fn not_told(&self, tags: Vec<Tag>, now: u64) {
+    pub(super) fn not_told(&self, tags: impl Iterator<Item = Tag>, now: u64) {
         let mut memory = self.memory();
         for tag in tags {
             let nothing = Known { invalid_until: None, asked_at: now, answered_at: None };
