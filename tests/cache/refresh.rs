@@ -244,18 +244,18 @@ async fn close_waits_for_what_is_under_way_and_starts_no_more() {
 async fn value_that_ends_while_the_store_is_asked_is_not_returned() {
     for with_memory in [true, false] {
         let world = World::new();
-        let cache = stale(if with_memory { world.builder() } else { world.builder().l1(0) });
+        let cache = stale(if with_memory { world.builder().l1_ttl(secs(1)) } else { world.builder().l1(0) });
         cache.entry("k").tags(["t"]).set(1).await.unwrap();
-        world.pass(secs(30) - ms(10)).await;
+        world.pass(secs(30) - ms(150)).await;
         // The entry comes in time, and the marker does not.
-        world.store.delay(ms(8));
+        world.store.delay(ms(100));
         let asking = tokio::spawn({
             let cache = cache.clone();
             async move { cache.get_or_refresh("k", || async { Ok::<_, ()>(2) }).await }
         });
         settle().await;
         for _ in 0..40 {
-            world.pass(ms(1)).await;
+            world.pass(ms(10)).await;
         }
         assert_eq!(asking.await.unwrap(), Ok(2));
     }
