@@ -195,7 +195,7 @@ impl Builder {
             tier,
             l1_ttl: millis(self.l1_ttl),
             slots: Arc::new(Slots::default()),
-            markers: Markers::new(millis(self.marker_ttl)),
+            markers: Markers::new(millis(self.marker_ttl), self.store.is_some()),
             telling: Arc::new(Slots::default()),
             counters,
             tasks: TaskTracker::new(),

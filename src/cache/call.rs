@@ -7,7 +7,7 @@ use super::{
     mode::{Closed, Lenient, Mode},
     policy::Policy,
     source::Source,
-    tags::Trust,
+    tags::{Beginning, Trust},
     value::{Label, Tags},
 };
 use crate::{
@@ -36,10 +36,10 @@ impl Settings {
         Ok(())
     }
 
-    /// The label of this value, created then.
-    pub(super) fn label<T: Value>(&self, created_at: u64, value: &T) -> Result<Label, Error> {
+    /// The label of this value, which began then.
+    pub(super) fn label<T: Value>(&self, beginning: Beginning, value: &T) -> Result<Label, Error> {
         let none = self.policy.none_ttl.is_some() && is_nil(value);
-        self.policy.label(created_at, none, self.tags.clone())
+        self.policy.label(beginning, none, self.tags.clone())
     }
 
     /// Whether a value is to be refreshed: stale, or far enough in its fresh time.

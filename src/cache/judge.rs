@@ -3,10 +3,10 @@
 use super::{
     Cache,
     call::Settings,
-    tags::{Answer, Tag, Trust, Verdict},
+    tags::{Answer, Beginning, Tag, Trust, Verdict},
     value::Label,
 };
-use crate::{backend::Backend, crypto::StoreKey, encrypted::Place, error::Error};
+use crate::{backend::Backend, crypto::StoreKey, encrypted::Place, error::{Error, Unreadable}};
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
@@ -20,10 +20,10 @@ impl Cache {
         self.judge(label, Trust::Asked) != Verdict::Invalid
     }
 
-    /// When what begins to be computed now counts as created.
-    pub(super) fn creation_time(&self, settings: &Settings) -> u64 {
+    /// The beginning of what is stored or computed from now on.
+    pub(super) fn beginning(&self, settings: &Settings) -> Beginning {
         let tags = settings.tags.iter().map(|tag| &**tag);
-        self.shared.markers.creation_time(self.scope, tags, self.now())
+        self.shared.markers.beginning(self.scope, tags, self.now())
     }
 
     /// The markers that these must be asked about, each once.
@@ -84,7 +84,7 @@ impl Cache {
     }
 
     /// Takes in a marker. One that does not open invalidates whatever carries the tag until now, and is replaced by one
-    /// that says so: else nothing with this tag could ever be cached again.
+    /// that says so: else nothing with this tag could ever be cached again. One from the future stays: it counts for others.
     async fn learn(&self, tag: Tag, place: &Place, marker: Option<bytes::Bytes>, now: u64) {
         let answer = self.read_marker(place, marker);
         self.shared.markers.learn(tag.clone(), answer, now);
@@ -104,7 +104,8 @@ impl Cache {
             Ok(None) => Answer::Absent,
             Err(reason) => {
                 self.shared.counters.trouble(&reason.into(), Some(&place.name));
-                Answer::Broken
+                // That one is authentic: it is this clock that is behind, or another's that was ahead.
+                if reason == Unreadable::FromTheFuture { Answer::FromTheFuture } else { Answer::Broken }
             }
         }
     }

@@ -103,6 +103,11 @@ impl Tier {
         self.kept.remove(key).map(|(_, kept)| kept)
     }
 
+    /// Removes this very entry.
+    pub(super) fn remove_this(&self, scope: &[u8; 16], key: &[u8], this: &Arc<Kept>) {
+        self.kept.remove_if(&Borrowed { scope, key }, |kept| Arc::ptr_eq(kept, this));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }

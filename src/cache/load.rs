@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     backend::{AnyBackend, Write},
-    encrypted::{EncryptedBackend, Loaded, Place},
+    encrypted::{EncryptedBackend, Loaded, MAX_SKEW_MS, Place},
     error::{Error, Unreadable},
 };
 
@@ -144,6 +144,9 @@ impl Cache {
         }
         let mut found: Vec<Option<Arc<Stored<T>>>> = spots.iter().map(|_| None).collect();
         for (at, loaded) in asked.into_iter().zip(loaded) {
+            if loaded.is_none() {
+                self.bury_invalid(&spots[at].key);
+            }
             found[at] = loaded;
         }
         let well = is_well(trouble.as_ref());
@@ -164,7 +167,11 @@ impl Cache {
         well: bool,
     ) -> Option<Arc<Stored<T>>> {
         let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
-        let local = local.filter(|stored| self.survives_what_is_known(&stored.label));
+        // One from the future was kept before the clock was set back: no invalidation reaches it.
+        let local = local.filter(|stored| {
+            let from_the_future = stored.label.times.created_at > self.now().saturating_add(MAX_SKEW_MS);
+            !from_the_future && self.survives_what_is_known(&stored.label)
+        });
         let newest = match (loaded, local) {
             (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
             (loaded, local) => loaded.or(local),

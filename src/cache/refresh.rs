@@ -41,7 +41,7 @@ impl Cache {
             if settings.is_due(&stored.label, self.now()) {
                 let spot = self.spot(call, &key);
                 if let Some(leader) = spot.seat.try_lead() {
-                    spot.refresh_behind(leader, settings, &stored, f);
+                    spot.refresh_behind(leader, settings, &stored, true, f);
                 }
             }
             return Ok(stored.value.clone());
@@ -56,17 +56,18 @@ impl Cache {
             Turn::Lead(leader) => leader,
         };
         let (found, trouble) = spot.find::<T>(Lenient::TRUST).await;
+        let well = is_well(trouble.as_ref());
         let Some(stored) = found else {
-            let created_at = self.creation_time(&settings);
+            let beginning = self.beginning(&settings);
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
-            return spot.finish(leader, terms, value, created_at, is_well(trouble.as_ref())).await;
+            return spot.finish(leader, terms, value, beginning, well).await;
         };
         call.outcome(self.outcome_of(&stored.label, spot.found()));
         if settings.is_due(&stored.label, self.now()) {
-            spot.refresh_behind(leader, settings, &stored, f);
+            spot.refresh_behind(leader, settings, &stored, well, f);
         } else {
-            share(leader, &stored, Why::Fresh);
+            share(leader, &stored, Why::Fresh, well);
         }
         Ok(stored.value.clone())
     }
@@ -90,10 +91,10 @@ impl Cache {
         match spot.turn(nothing).await {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let created_at = self.creation_time(&settings);
+                let beginning = self.beginning(&settings);
                 let value = f.start().await?;
                 let terms = Terms { call, settings: &settings, mode: Lenient };
-                spot.finish(leader, terms, value, created_at, true).await
+                spot.finish(leader, terms, value, beginning, true).await
             }
         }
     }
@@ -107,6 +108,7 @@ impl Spot {
         mut leader: Leader,
         settings: Settings,
         until_then: &Arc<Stored<T>>,
+        well: bool,
         f: F,
     ) where
         E: Send + 'static,
@@ -119,8 +121,8 @@ impl Spot {
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let created_at = self.cache.creation_time(&settings);
-        leader.publish(hand(&until_then, Why::Refreshing), || ());
+        let beginning = self.cache.beginning(&settings);
+        leader.publish(hand(&until_then, Why::Refreshing, well), || ());
         let cache = self.cache.clone();
         let refresh = async move {
             let call = cache.call(Operation::BackgroundRefresh);
@@ -129,12 +131,12 @@ impl Spot {
                 let Ok(Ok(value)) = timeout(left, f.start()).await else {
                     metrics::background_failed();
                     let stand_in = || cache.let_stand_in(&self.key, &until_then.label, &settings.policy);
-                    leader.publish(hand(&until_then, Why::Refreshing), stand_in);
+                    leader.publish(hand(&until_then, Why::Refreshing, well), stand_in);
                     return Err(());
                 };
                 // Where a set or delete came meanwhile, this leader is no longer heard.
                 let terms = Terms { call: &call, settings: &settings, mode: Lenient };
-                let done: Result<T, E> = self.finish(leader, terms, value, created_at, true).await;
+                let done: Result<T, E> = self.finish(leader, terms, value, beginning, true).await;
                 done.map(drop).map_err(drop)
             };
             let _ = call.end(call.around(body).await);

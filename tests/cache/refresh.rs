@@ -260,3 +260,23 @@ async fn value_that_ends_while_the_store_is_asked_is_not_returned() {
         assert_eq!(asking.await.unwrap(), Ok(2));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_refresh_gets_its_value_before_it_is_written() {
+    for with_memory in [true, false] {
+        let (world, cache) = world(with_memory).await;
+        let slow = Slow::default();
+        refreshing(&cache, &slow, 2).await;
+        settle().await;
+        let other = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_compute("k", async || Ok::<_, ()>(9)).await }
+        });
+        settle().await;
+        world.store.hang("set");
+        slow.finish();
+        settle().await;
+        assert!(other.is_finished());
+        assert_eq!(other.await.unwrap(), Ok(2));
+    }
+}
