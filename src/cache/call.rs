@@ -10,6 +10,8 @@ use super::{
     tags::{Beginning, Trust},
     value::{Label, Tags},
 };
+#[cfg(feature = "macros")]
+use super::source::Sorting;
 use crate::{
     encrypted::is_nil,
     error::{ComputeError, Error},
@@ -66,7 +68,10 @@ impl<'a> Entry<'a> {
         self.settings
     }
 
-    /// How long the value is fresh: at least 1 ms.
+    /// How long the value is fresh: at least 1 ms. Together with the stale time above [`Builder::longest`] it is refused,
+    /// which a plain `get_or_compute` shows in [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
+    ///
+    /// [`Builder::longest`]: super::Builder::longest
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.policy.ttl = ttl;
         self
@@ -84,7 +89,8 @@ impl<'a> Entry<'a> {
         self
     }
 
-    /// How long the function may take while there is a stale value to return instead. The function is then dropped.
+    /// How long the function may take while there is a stale value to return instead. The function is then dropped. It
+    /// needs Tokio's timer: [`Builder::soft_timeout`](super::Builder::soft_timeout).
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.settings.policy.soft_timeout = Some(limit);
         self
@@ -158,16 +164,16 @@ impl<'a> Entry<'a> {
         self.compute(Lenient, f).await
     }
 
-    /// [`get_or_compute`](Self::get_or_compute) of a function whose error `None` is a value that is not to be kept: no
-    /// stale value stands in for it, and the next who waits runs its own function.
+    /// [`get_or_compute`](Self::get_or_compute) of a function that says of its value whether it is to be kept. One that is
+    /// not goes to those who wait for it, and to nobody later.
     #[cfg(feature = "macros")]
-    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, Option<E>>
+    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, E>
     where
         T: Value,
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, Option<E>>>,
+        Fut: Future<Output = Result<(T, bool), E>>,
     {
-        self.compute(Lenient, super::source::Sorting(f)).await
+        self.compute(Lenient, Sorting(f)).await
     }
 
     async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {
@@ -224,7 +230,7 @@ pub struct Strict<'a> {
 
 impl<'a> Strict<'a> {
     /// How long the call may wait for a function at all: for another call's, and then for its own, which is then dropped.
-    /// The store has time limits of its own.
+    /// The store has time limits of its own. It needs a Tokio runtime with its timer, `enable_time`, and panics in another.
     pub fn hard_timeout(mut self, limit: Duration) -> Self {
         self.hard_timeout = Some(limit);
         self
@@ -250,5 +256,16 @@ impl<'a> Strict<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         self.entry.compute(Closed::new(self.hard_timeout), f).await
+    }
+
+    /// [`Entry::get_or_sort`], failing closed.
+    #[cfg(feature = "macros")]
+    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, ComputeError<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<(T, bool), E>>,
+    {
+        self.entry.compute(Closed::new(self.hard_timeout), Sorting(f)).await
     }
 }

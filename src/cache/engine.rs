@@ -129,10 +129,13 @@ impl Spot {
         let beginning = self.cache.beginning(settings);
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
-            Ok(Ok(value)) => self.finish(leader, terms, value, beginning, well).await,
-            Ok(Err(error)) => match stand_in().filter(|_| F::failed(&error)) {
-                Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
-                None => Err(mode.compute(error)),
+            Ok(output) => match F::sort(output) {
+                Ok((value, true)) => self.finish(leader, terms, value, beginning, well).await,
+                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, beginning, well)),
+                Err(error) => match stand_in() {
+                    Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
+                    None => Err(mode.compute(error)),
+                },
             },
             Err(stale) => Ok(self.fall_back(leader, terms, &stale)),
         }

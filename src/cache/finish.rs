@@ -69,6 +69,23 @@ impl Spot {
     }
 }
 
+impl Spot {
+    /// Hands a value that is not to be kept to those who wait now.
+    pub(super) fn pass_on<T: Value, M: Mode>(
+        leader: Leader,
+        Terms { call, settings, mode: _ }: Terms<'_, M>,
+        value: T,
+        beginning: Beginning,
+        well: bool,
+    ) -> T {
+        if let Ok(label) = settings.label(beginning, &value) {
+            share(leader, &Arc::new(Stored { value: value.clone(), label }), Why::Fresh, well);
+        }
+        call.outcome(Outcome::Computed);
+        value
+    }
+}
+
 impl Cache {
     /// Writes what a leader has published, unless it is superseded.
     async fn write_led(&self, leader: Leader, write: Write, well: bool) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Cache, Value,
@@ -32,7 +32,7 @@ impl Cache {
     ) -> Result<T, E>
     where
         E: Send + 'static,
-        F: Source<T, E, Running: Send + 'static> + Send + 'static,
+        F: Source<T, E, Output = Result<T, E>, Running: Send + 'static> + Send + 'static,
     {
         let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
         if let Some(local) = self.known_in_memory::<T>(key.as_bytes(), Lenient::TRUST) {
@@ -83,7 +83,7 @@ impl Cache {
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
-        f: impl Source<T, E>,
+        f: impl Source<T, E, Output = Result<T, E>>,
     ) -> Result<T, E> {
         let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
         let spot = self.spot(call, &key);
@@ -112,11 +112,10 @@ impl Spot {
         f: F,
     ) where
         E: Send + 'static,
-        F: Source<T, E, Running: Send + 'static> + Send + 'static,
+        F: Source<T, E, Output = Result<T, E>, Running: Send + 'static> + Send + 'static,
     {
-        let tasks = self.cache.shared.tasks.clone();
-        let Ok(runtime) = Handle::try_current() else { return };
-        if tasks.is_closed() || self.cache.stands_in(&self.key, &until_then.label) {
+        let Some(background) = self.cache.background() else { return };
+        if self.cache.stands_in(&self.key, &until_then.label) {
             return;
         }
         let until_then = until_then.clone();
@@ -141,6 +140,6 @@ impl Spot {
             };
             let _ = call.end(call.around(body).await);
         };
-        tasks.spawn_on(refresh, &runtime);
+        background.start(refresh);
     }
 }

@@ -246,3 +246,14 @@ async fn what_has_ended_leaves_memory_when_it_is_asked_for() {
     assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
     assert_eq!(cache.stats().l1_entries, 0);
 }
+
+#[tokio::test]
+async fn large_entry_is_kept_however_many_processors_there_are() {
+    let world = World::new();
+    let cache = world.builder().l1_bytes(5 << 20).build().unwrap();
+    cache.set("k", "x".repeat(4 << 20)).await.unwrap();
+    assert_eq!(cache.stats().l1_entries, 1);
+    let cache = world.builder().l1_bytes(16 << 20).build().unwrap();
+    cache.set("k", "x".repeat(7 << 19)).await.unwrap();
+    assert_eq!(cache.stats().l1_entries, 1);
+}
