@@ -2,6 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
+#[cfg(feature = "macros")]
+use super::source::Sorting;
 use super::{
     Cache, Value,
     mode::{Closed, Lenient, Mode},
@@ -10,8 +12,6 @@ use super::{
     tags::{Beginning, Trust},
     value::{Label, Tags},
 };
-#[cfg(feature = "macros")]
-use super::source::Sorting;
 use crate::{
     encrypted::is_nil,
     error::{ComputeError, Error},
@@ -213,7 +213,9 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.cache.call(Operation::Refresh);
-        call.end(call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, f))).await)
+        call.end(
+            call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, Lenient, f))).await,
+        )
     }
 }
 
@@ -256,6 +258,21 @@ impl<'a> Strict<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         self.entry.compute(Closed::new(self.hard_timeout), f).await
+    }
+
+    /// [`Cache::refresh`], failing closed. It asks the store for nothing: what it reports is what it could not write.
+    ///
+    /// # Errors
+    /// As [`get_or_compute`](Self::get_or_compute).
+    pub async fn refresh<T, E, F, Fut>(self, f: F) -> Result<T, ComputeError<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (mode, Entry { cache, key, settings }) = (Closed::new(self.hard_timeout), self.entry);
+        let call = cache.call(Operation::Refresh);
+        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, mode, f))).await)
     }
 
     /// [`Entry::get_or_sort`], failing closed.

@@ -6,7 +6,12 @@ use super::{
     tags::{Answer, Beginning, Tag, Trust, Verdict},
     value::Label,
 };
-use crate::{backend::Backend, crypto::StoreKey, encrypted::Place, error::{Error, Unreadable}};
+use crate::{
+    backend::Backend,
+    crypto::StoreKey,
+    encrypted::Place,
+    error::{Error, Unreadable},
+};
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.

@@ -105,7 +105,10 @@ impl Tier {
         let mut options = OptionsBuilder::new();
         options.estimated_items_capacity(entries).weight_capacity(bytes).shards(shards.max(1));
         let options = options.build();
-        #[expect(clippy::expect_used, reason = "quick_cache refuses options without a capacity, and both are given")]
+        #[expect(
+            clippy::expect_used,
+            reason = "quick_cache refuses options without a capacity, and both are given"
+        )]
         let options = options.expect("both capacities are given");
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self { kept: Cache::with_options(options, Size { least }, hasher, lifecycle), mode }

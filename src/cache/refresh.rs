@@ -78,22 +78,25 @@ impl Cache {
     }
 
     /// `refresh`: computes whatever there is.
-    pub(super) async fn refresh_at<T: Value, E>(
+    pub(super) async fn refresh_at<T: Value, E, M: Mode>(
         &self,
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
+        mode: M,
         f: impl Source<T, E, Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
+    ) -> Result<T, M::Error<E>> {
+        let Some(key) = self.admit(key, &settings, mode)? else {
+            return alone(call, f).await.map_err(|error| mode.compute(error));
+        };
         let spot = self.spot(call, &key);
         let nothing = |_: &Published| None::<Infallible>;
-        match spot.turn(nothing).await {
+        match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
                 let beginning = self.beginning(&settings);
-                let value = f.start().await?;
-                let terms = Terms { call, settings: &settings, mode: Lenient };
+                let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
+                let terms = Terms { call, settings: &settings, mode };
                 spot.finish(leader, terms, value, beginning, true).await
             }
         }

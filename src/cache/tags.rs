@@ -201,7 +201,8 @@ impl Markers {
     ) -> Beginning {
         let mut memory = self.memory();
         let all = tags.into_iter().chain([&b""[..]]);
-        let until = all.filter_map(|tag| memory.lowered(&Tag { scope, tag: tag.into() }, now, self.ahead)).max();
+        let until =
+            all.filter_map(|tag| memory.lowered(&Tag { scope, tag: tag.into() }, now, self.ahead)).max();
         let created_at = until.map_or(now, |until| now.max(until.saturating_add(1)));
         memory.latest = memory.latest(now, self.ahead).max(created_at);
         Beginning { now, created_at }

@@ -271,3 +271,22 @@ async fn value_handed_over_is_not_taken_even_if_the_store_has_just_told_the_mark
         assert_eq!((lenient, waiting), (Ok(1), Ok(1)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn refresh_fails_closed_too() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set("k", 7).await.unwrap();
+    assert_eq!(cache.entry("k").strict().refresh(one).await.unwrap(), 1);
+    assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    let failed = cache.entry("k").strict().refresh(async || Err::<i32, _>("no")).await;
+    assert!(matches!(failed, Err(ComputeError::Compute("no"))));
+    let failed = cache.entry(1.5).strict().refresh(never).await;
+    assert!(matches!(failed, Err(ComputeError::Cache(Error::Key(_)))));
+    let stuck = cache.entry("k").strict().hard_timeout(ms(100)).refresh(pending::<Result<i32, ()>>);
+    assert!(matches!(stuck.await, Err(ComputeError::TimedOut)));
+    world.store.fail();
+    let failed = cache.entry("k").strict().refresh(one).await;
+    assert!(matches!(failed, Err(ComputeError::Cache(Error::Backend(_)))));
+    assert_eq!(cache.refresh("k", one).await, Ok(1));
+}

@@ -131,9 +131,10 @@ impl Model {
     /// The step of the last write whose value memory must hold, whatever the store does.
     fn in_memory(&self, who @ (_, tenant, _): Who, wall: u64, cache: &Cache) -> Option<usize> {
         let kept = self.in_memory.get(&who)?;
-        let invalid = self.invalid.iter().any(|((_, of, all), step)| {
-            *of == tenant && (*all || kept.tagged) && kept.step <= *step
-        });
+        let invalid = self
+            .invalid
+            .iter()
+            .any(|((_, of, all), step)| *of == tenant && (*all || kept.tagged) && kept.step <= *step);
         let holds = wall < kept.wall + L1_TTL && !invalid && cache.stats().unreadable == kept.unreadable;
         holds.then_some(kept.step)
     }
