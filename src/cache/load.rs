@@ -131,11 +131,11 @@ impl Cache {
         let recent = locals.iter().flatten().filter(|local| local.recent);
         let markers = self.to_ask(recent.map(|local| &local.stored.label), trust);
         let open = |at: &usize| !locals[*at].as_ref().is_some_and(|local| self.answers(local));
-        let mut asked: Vec<usize> = (0..spots.len()).filter(open).collect();
+        let (mut asked, in_memory): (Vec<usize>, Vec<usize>) = (0..spots.len()).partition(open);
         let at_spots = |asked: &[usize]| asked.iter().map(|at| spots[*at]).collect::<Vec<_>>();
         let (mut loaded, mut trouble) = self.load::<T>(&at_spots(&asked), markers, trust).await;
         // The markers have ended these.
-        let ended: Vec<usize> = (0..spots.len()).filter(|at| !asked.contains(at) && open(at)).collect();
+        let ended: Vec<usize> = in_memory.into_iter().filter(open).collect();
         if is_well(trouble.as_ref()) && !ended.is_empty() {
             let (more, failed) = self.load::<T>(&at_spots(&ended), Vec::new(), trust).await;
             loaded.extend(more);
