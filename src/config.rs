@@ -3,6 +3,9 @@
 mod cache;
 mod default;
 mod keys;
+mod secret;
+#[cfg(feature = "upstash")]
+mod upstash;
 
 #[doc(hidden)]
 pub use self::default::__default;

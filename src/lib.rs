@@ -21,13 +21,15 @@
 //! ```
 //!
 //! What stands where: [`EncryptedBackend`] is the boundary; [`Keyring`] holds the master keys and gives [`TenantKeys`];
-//! [`MemoryBackend`] and `RedisBackend` (feature `redis`) are stores, [`Backend`] is what a store of yours implements,
-//! and `conformance` (feature `conformance`) tests it. [`Cache`] is the policy above: [`Cache::from_env`] takes it from the
+//! [`MemoryBackend`], `RedisBackend`, `HttpBackend`, `DynamoDbBackend`, `CloudflareKvBackend`, `UpstashBackend`, `MemcachedBackend`
+//! and `FileBackend` are stores, each a feature; [`Backend`] is what a store of yours implements, and `conformance` (feature
+//! `conformance`) tests it. [`Cache`] is the policy above: [`Cache::from_env`] takes it from the
 //! environment, and [`Stats`] says what it has done. The format of entries is in the repository's `docs/FORMAT.md`, what is
 //! promised and what is not in its `SECURITY.md`.
 //!
-//! Features add and change nothing: `redis`, `l1` (the in-memory tier of `Cache`) and `aws-lc-rs` (speed) are on by default;
-//! `metrics` and `tracing` tell others what [`Stats`] says; `conformance` and `testing` are for tests.
+//! Features add and change nothing: `redis`, `l1` (the in-memory tier of `Cache`), `macros` and `aws-lc-rs` (speed) are on by
+//! default; `redis-cluster`, `http`, `dynamodb`, `cloudflare-kv`, `upstash`, `memcached` and `file` are further stores; `metrics` and
+//! `tracing` tell others what [`Stats`] says; `conformance` and `testing` are for tests.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -51,8 +53,20 @@ pub mod testing;
 
 #[cfg(feature = "macros")]
 pub use attribute::FunctionKey;
+#[cfg(feature = "cloudflare-kv")]
+pub use backend::cloudflare_kv::{CloudflareKvBackend, CloudflareKvBuilder};
+#[cfg(feature = "dynamodb")]
+pub use backend::dynamodb::{DynamoDbBackend, DynamoDbBuilder};
+#[cfg(feature = "file")]
+pub use backend::file::{FileBackend, FileBuilder, Swept};
+#[cfg(feature = "http")]
+pub use backend::http::{HttpBackend, HttpBuilder};
+#[cfg(feature = "memcached")]
+pub use backend::memcached::{MemcachedBackend, MemcachedBuilder};
 #[cfg(feature = "redis")]
 pub use backend::redis::{RedisBackend, RedisBuilder};
+#[cfg(feature = "upstash")]
+pub use backend::upstash::{UpstashBackend, UpstashBuilder};
 pub use backend::{AnyBackend, Backend, MemoryBackend, Write};
 #[cfg(feature = "macros")]
 pub use blindcache_macros::cached;

@@ -98,7 +98,7 @@ fn may(from: &[String], to: &[String]) -> Result<(), String> {
 /// What a file may name of its own room: one backend never imports another, but what several of them share.
 fn own(from: &[String]) -> Reach {
     if from.len() > 1 && from[0] == "backend" {
-        Only(&["Backend", "AnyBackend", "Write", "tls", "web"])
+        Only(&["Backend", "AnyBackend", "Write", "pause", "socket", "tls", "web"])
     } else {
         All
     }

@@ -62,12 +62,13 @@ fn newer(metadata: &Value, among: &BTreeSet<(String, String)>) -> Vec<String> {
 }
 
 /// The backends that have a client, or another crate, of their own: its name, and what no other backend may bring.
-const CLIENTS: [(&str, &[&str]); 5] = [
+const CLIENTS: [(&str, &[&str]); 6] = [
     ("redis", &["redis"]),
     ("http", &["reqwest"]),
     ("cloudflare-kv", &["reqwest"]),
     ("upstash", &["reqwest"]),
     ("dynamodb", &["aws-sdk-dynamodb", "aws-config"]),
+    ("file", &["rustix"]),
 ];
 /// Every feature but `default` and `dynamodb`.
 const FEATURES: [&str; 14] = [

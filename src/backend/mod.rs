@@ -1,10 +1,36 @@
 //! Places that keep bytes. There is no cryptography here: names arrive blinded and entries sealed.
 
+#[cfg(feature = "cloudflare-kv")]
+pub(crate) mod cloudflare_kv;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
+#[cfg(feature = "file")]
+pub(crate) mod file;
+#[cfg(feature = "http")]
+pub(crate) mod http;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 mod memory;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod pause;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod socket;
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "redis",
+    feature = "memcached",
+    feature = "http",
+    feature = "cloudflare-kv",
+    feature = "upstash"
+))]
 mod tls;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
+#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
+#[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
+mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -114,12 +114,15 @@ fn redis(_: &impl Fn(&str) -> Option<String>) -> Result<AnyBackend, Error> {
     Err(SettingError::NoBackend.into())
 }
 
-fn refused(variable: &'static str, source: Error) -> Error {
+pub(super) fn refused(variable: &'static str, source: Error) -> Error {
     SettingError::Variable { variable, source: Box::new(source) }.into()
 }
 
 /// What the variable holds, without white space around it; `None` if that is nothing.
-fn text(variable: &'static str, lookup: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, Error> {
+pub(super) fn text(
+    variable: &'static str,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<String>, Error> {
     let Some(text) = lookup(variable) else { return Ok(None) };
     if text.contains(char::REPLACEMENT_CHARACTER) {
         return Err(refused(variable, SettingError::Utf8.into()));

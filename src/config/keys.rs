@@ -1,27 +1,15 @@
 //! The keyring of the environment.
 
-use std::{fs::File, io::Read as _, path::Path};
-
-use zeroize::Zeroizing;
-
+use super::secret::Setting;
 use crate::{
     crypto::{Keyring, MasterKey},
     error::{Error, SettingError},
 };
 
-/// A variable, its `…_FILE` twin, which names a file that holds the setting instead.
-struct Setting {
-    variable: &'static str,
-    file: &'static str,
-}
-
 const MASTER_KEY: Setting = Setting { variable: "BLINDCACHE_MASTER_KEY", file: "BLINDCACHE_MASTER_KEY_FILE" };
 const ACCEPTED_KEYS: Setting =
     Setting { variable: "BLINDCACHE_ACCEPTED_KEYS", file: "BLINDCACHE_ACCEPTED_KEYS_FILE" };
 const NAMING_KEY: Setting = Setting { variable: "BLINDCACHE_NAMING_KEY", file: "BLINDCACHE_NAMING_KEY_FILE" };
-
-/// The largest file of keys in bytes.
-const MAX_FILE: u64 = 64 * 1024;
 
 impl Keyring {
     /// The keyring of the environment. Keys are in the text forms of [`MasterKey::parse`]; white space around them
@@ -73,29 +61,6 @@ impl Setting {
         }
         text.split(',').filter(|key| !key.trim().is_empty()).map(parse).collect()
     }
-
-    /// What the variable holds, or the file that its twin names; `None` if neither is set.
-    fn text(
-        &self,
-        lookup: &impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Zeroizing<String>>, SettingError> {
-        let set = |name| lookup(name).map(Zeroizing::new).filter(|value| !value.trim().is_empty());
-        match (set(self.variable), set(self.file)) {
-            (Some(_), Some(_)) => Err(SettingError::Both { variable: self.variable }),
-            (Some(text), None) => Ok(Some(text)),
-            (None, Some(path)) => read(Path::new(path.trim()))
-                .map(Some)
-                .map_err(|source| SettingError::File { variable: self.file, source }),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// A small file as text; what is longer than [`MAX_FILE`] is cut, and then refused as a key.
-fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(MAX_FILE as usize));
-    File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often an entry that should expire is asked for.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Length in bytes of the largest entry that is tried, where the store takes one.
+const LARGEST: usize = 1 << 20;
 
 /// What a backend does with a ttl. None may drop an entry before the ttl has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub enum Expiry {
 pub struct Subject<B> {
     make: Box<dyn Fn() -> Made<B> + Send + Sync>,
     expiry: Expiry,
+    largest: usize,
 }
 
 type Made<B> = Pin<Box<dyn Future<Output = B> + Send>>;
@@ -47,11 +50,17 @@ impl<B: Backend> Subject<B> {
         F: Fn() -> M + Send + Sync + 'static,
         M: Future<Output = B> + Send + 'static,
     {
-        Self { make: Box::new(move || Box::pin(make())), expiry }
+        Self { make: Box::new(move || Box::pin(make())), expiry, largest: LARGEST }
+    }
+
+    /// The same, of a store that does not take entries of 1 MiB: the largest in bytes that it takes.
+    #[must_use]
+    pub fn largest(self, bytes: usize) -> Self {
+        Self { largest: bytes.min(LARGEST), ..self }
     }
 
     pub(super) async fn trial(&self, rule: &'static str) -> Trial<B> {
-        Trial { rule, expiry: self.expiry, backend: Arc::new((self.make)().await) }
+        Trial { rule, expiry: self.expiry, largest: self.largest, backend: Arc::new((self.make)().await) }
     }
 }
 
@@ -80,6 +89,8 @@ impl Failure {
 /// One rule on one backend: each call names what it stands for, so that a failure says what was found where.
 pub(super) struct Trial<B> {
     pub(super) backend: Arc<B>,
+    /// Length in bytes of the largest entry that is tried.
+    pub(super) largest: usize,
     rule: &'static str,
     expiry: Expiry,
 }

@@ -1,31 +1,30 @@
 //! One connection to the server: made, greeted, and ended with its last user.
 
 use std::{
-    io,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     task::AbortHandle,
 };
 use tokio_rustls::TlsConnector;
 
+#[cfg(feature = "redis-cluster")]
+use super::sentinel;
 use super::{
+    command::Command,
     error::Failure,
     link::Limits,
     meter::{Meter, Metered},
     request::Request,
     target::{Address, Target},
 };
+use crate::backend::socket::{self, NotConnected};
 
-/// After how long without traffic the kernel asks whether the other side is still there, and then how often.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Most bytes that the answers to a login have: `HELLO` lists the server's modules.
 const LOGIN: u64 = 64 * 1024;
 
@@ -44,6 +43,19 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(target: &Target, limits: Limits, found_before: bool) -> Result<Self, Failure> {
+        #[cfg(feature = "redis-cluster")]
+        if let Address::Named(sentinels) = &target.address {
+            let found = sentinels.master(&target.access, Instant::now() + limits.connect).await?;
+            let master = async {
+                let connection = Self::open_at(&found, limits, found_before).await?;
+                sentinel::check_role(&connection).await.map(|()| connection)
+            };
+            return master.await.inspect_err(|_| sentinels.doubt());
+        }
+        Self::open_at(target, limits, found_before).await
+    }
+
+    async fn open_at(target: &Target, limits: Limits, found_before: bool) -> Result<Self, Failure> {
         let connection = match &target.address {
             Address::Tcp { host, port } => {
                 Self::start(target, limits, tcp(host, *port, found_before).await?).await?
@@ -61,6 +73,8 @@ impl Connection {
             }
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(Failure::setting("this system has no unix sockets")),
+            #[cfg(feature = "redis-cluster")]
+            Address::Named(_) => return Err(Failure::setting("a server of a server")),
             Address::Client(client) => {
                 let client = client.get_multiplexed_async_connection_with_config(&config()).await;
                 let client = client.map_err(|err| Failure::client(&err))?;
@@ -79,7 +93,7 @@ impl Connection {
         let meter = Arc::<Meter>::default();
         let stream = Metered::new(stream, meter.clone());
         let ticket = meter.grant(LOGIN);
-        let (client, driver) = MultiplexedConnection::new_with_config(&target.login, stream, config())
+        let (client, driver) = MultiplexedConnection::new_with_config(&target.access.login, stream, config())
             .await
             .map_err(|err| failure(&meter, &err))?;
         ticket.answered();
@@ -111,9 +125,9 @@ impl Connection {
 
     /// Waits for one answer to a command: without it, a proxy with no server behind it could look like a connection.
     async fn greet(&self, target: &Target) -> Result<(), Failure> {
-        let select = target.db != 0 && self.driver.is_some();
-        let request = if select { Request::select(target.db) } else { Request::ping() };
-        match self.ask(&request).await? {
+        let select = target.access.db != 0 && self.driver.is_some();
+        let command = if select { Command::select(target.access.db) } else { Command::ping() };
+        match self.ask(&Request::one(command)).await? {
             Value::ServerError(err) => match Failure::server(&err) {
                 failure if select || failure.spoils_connection() => Err(failure),
                 _ => Ok(()), // an answer all the same: what it means for a command, the command will say
@@ -152,25 +166,9 @@ fn config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
-pub(super) fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL)
-}
-
-/// Tries each address of the host in turn.
 async fn tcp(host: &str, port: u16, found_before: bool) -> Result<TcpStream, Failure> {
-    let addresses = lookup_host((host, port)).await.map_err(|err| Failure::lookup(err, found_before))?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await.and_then(tuned) {
-            Ok(stream) => return Ok(stream),
-            Err(err) => last = err,
-        }
-    }
-    Err(Failure::io(last))
-}
-
-fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
-    Ok(stream)
+    socket::connect(host, port).await.map_err(|err| match err {
+        NotConnected::Lookup(err) => Failure::lookup(err, found_before),
+        NotConnected::Io(err) => Failure::io(err),
+    })
 }

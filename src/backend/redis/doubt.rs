@@ -4,18 +4,18 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{connect::Connection, link::Link, request::Request};
+use super::{command::Command, connect::Connection, link::Link, request::Request};
 
 /// A call on a connection. If it is dropped unanswered, the server is asked for a sign of life in the caller's place:
 /// a caller who gives up early, time after time, would else keep a half-open connection for ever.
 pub(super) struct Unanswered<'a> {
-    link: &'a Arc<Link>,
+    link: &'a Link,
     connection: &'a Arc<Connection>,
     over: bool,
 }
 
 impl<'a> Unanswered<'a> {
-    pub(super) fn new(link: &'a Arc<Link>, connection: &'a Arc<Connection>) -> Self {
+    pub(super) fn new(link: &'a Link, connection: &'a Arc<Connection>) -> Self {
         Self { link, connection, over: false }
     }
 
@@ -41,11 +41,11 @@ struct Doubt {
 }
 
 impl Doubt {
-    async fn check(self, link: Arc<Link>) {
+    async fn check(self, link: Link) {
         // Once more for those who gave up meanwhile: a sign of life tells that all answers before it are in.
         while self.connection.has_dropped() {
-            let ping = Request::ping();
-            let answered = timeout(link.limits.response, self.connection.ask(&ping)).await;
+            let ping = Request::one(Command::ping());
+            let answered = timeout(link.limits().response, self.connection.ask(&ping)).await;
             if !matches!(answered, Ok(Ok(_))) {
                 return link.replace(&self.connection);
             }

@@ -5,13 +5,14 @@
 
 use std::{error::Error as StdError, io, sync::Arc};
 
-use redis::{ErrorKind, RedisError, ServerError};
-use rustls::AlertDescription;
-
-use crate::error::{
-    BackendError,
-    BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+use crate::{
+    backend::{socket, tls},
+    error::{
+        BackendError,
+        BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, Transient},
+    },
 };
+use redis::{ErrorKind, RedisError, ServerError};
 
 /// The errors of servers that mean something to a cache. All others are [`Rejected`].
 const CODES: [(&str, BackendErrorKind); 21] = [
@@ -75,6 +76,15 @@ enum Cause {
     TooLarge,
     #[error("{0}")]
     Setting(&'static str),
+    #[cfg(feature = "redis-cluster")]
+    #[error("no server of the service says that it is the master")]
+    NoMaster,
+    #[cfg(feature = "redis-cluster")]
+    #[error("no node serves this part of the names")]
+    Unserved,
+    #[cfg(feature = "redis-cluster")]
+    #[error("the nodes point to each other")]
+    Astray,
 }
 
 impl Failure {
@@ -116,22 +126,20 @@ impl Failure {
     fn client_io(err: &RedisError) -> Self {
         let inner = err.source().and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
         match inner.and_then(|inner| inner.downcast_ref::<io::Error>()) {
-            Some(io) => tls_of(io).unwrap_or_else(|| Self::io(io::Error::from(io.kind()))),
+            Some(io) => match tls::error_in(io) {
+                Some(err) => Self::tls(err),
+                None => Self::io(io::Error::from(io.kind())),
+            },
             None => Self::io(io::Error::from(io::ErrorKind::Other)),
         }
     }
 
     /// From the socket, or from TLS above it.
     pub(super) fn io(err: io::Error) -> Self {
-        if let Some(tls) = tls_of(&err) {
-            return tls;
+        match tls::error_in(&err) {
+            Some(err) => Self::tls(err),
+            None => Self { kind: socket::kind(&err), cause: Cause::Io(Arc::new(err)) },
         }
-        let kind = match err.kind() {
-            io::ErrorKind::PermissionDenied => Denied,
-            io::ErrorKind::TimedOut => Timeout,
-            _ => Transient,
-        };
-        Self { kind, cause: Cause::Io(Arc::new(err)) }
     }
 
     /// A name that was found before is in passing trouble; one that never was is most likely wrong.
@@ -140,14 +148,8 @@ impl Failure {
         Self { kind, cause: Cause::Lookup(Arc::new(err)) }
     }
 
-    pub(super) fn tls(err: rustls::Error) -> Self {
-        let kind = match &err {
-            rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_) => Misconfigured,
-            rustls::Error::AlertReceived(alert) if blames_us(*alert) => Denied,
-            rustls::Error::InvalidMessage(_) => Rejected,
-            _ => Transient,
-        };
-        Self { kind, cause: Cause::Tls(err) }
+    fn tls(err: rustls::Error) -> Self {
+        Self { kind: tls::kind(&err), cause: Cause::Tls(err) }
     }
 
     /// An answer of another type than the command gives.
@@ -194,33 +196,49 @@ impl Failure {
     }
 }
 
+/// For what is made of several servers.
+#[cfg(feature = "redis-cluster")]
+impl Failure {
+    pub(super) fn no_master() -> Self {
+        Self { kind: Transient, cause: Cause::NoMaster }
+    }
+
+    pub(super) fn unserved() -> Self {
+        Self { kind: Transient, cause: Cause::Unserved }
+    }
+
+    pub(super) fn astray() -> Self {
+        Self { kind: Transient, cause: Cause::Astray }
+    }
+
+    /// From the answer to a question about the cluster.
+    pub(super) fn no_cluster(err: &ServerError) -> Self {
+        match err.details() {
+            Some(text) if text.contains("cluster support disabled") => {
+                Self::setting("the server is not a node of a cluster")
+            }
+            _ => Self::server(err),
+        }
+    }
+
+    /// Which of two to tell: that one server is out of reach says less than what another answered.
+    pub(super) fn more_telling(first: Option<Self>, second: Self) -> Self {
+        match first {
+            Some(first) if !matches!(first.kind, Transient | Timeout) => first,
+            _ => second,
+        }
+    }
+
+    /// Whether another node may serve the name by now.
+    pub(super) fn outdates_map(&self) -> bool {
+        matches!(self.kind, Transient | Timeout)
+    }
+}
+
 impl From<Failure> for BackendError {
     fn from(failure: Failure) -> Self {
         Self::new(super::NAME, failure.kind).with_source(failure.cause)
     }
-}
-
-fn tls_of(err: &io::Error) -> Option<Failure> {
-    Some(Failure::tls(err.get_ref()?.downcast_ref::<rustls::Error>()?.clone()))
-}
-
-/// Whether the server means that our certificate is missing or not one it accepts.
-fn blames_us(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    matches!(
-        alert,
-        Alert::CertificateRequired
-            | Alert::NoCertificate
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::DecryptError // signed by a CA of the same name
-            | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
-    )
 }
 
 #[cfg(test)]

@@ -1,29 +1,29 @@
-//! The one connection that all calls share: made when it is needed, replaced when it is spoilt.
+//! The one connection to a server that all calls share, and a call on it.
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use redis::Value;
-use tokio::{runtime::Handle, sync::watch, time::timeout};
+use tokio::time::timeout;
 
-use super::{connect::Connection, doubt::Unanswered, error::Failure, request::Request, target::Target};
+use super::{
+    connect::Connection,
+    doubt::Unanswered,
+    error::Failure,
+    request::Request,
+    shared::{Shared, Source},
+    target::Target,
+};
 
 /// The limit on connecting, and on waiting for an answer, unless they are set.
 const LIMIT: Duration = Duration::from_secs(1);
-/// The pause after a first failed attempt to connect; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause between two attempts: how long after its recovery a server can still seem to be down.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How old a connection must be to be given up for an answer that a new one may not give.
 const OUTDATED_AFTER: Duration = Duration::from_secs(1);
-/// How often a call asks again for an attempt whose runtime went away.
-const ORPHANED_ATTEMPTS: usize = 3;
-
 /// Largest entry in bytes unless it is set: 128 MiB, twice the largest value that `EncryptedBackend` takes by default.
 const MAX_ENTRY: usize = 128 * 1024 * 1024;
 
@@ -42,72 +42,87 @@ impl Default for Limits {
     }
 }
 
-/// A server, the connection to it if there is one, and the rules by which there is another.
+impl Limits {
+    /// When a call that begins now, and is answered within `answer`, is over.
+    pub(super) fn deadline(&self, answer: Duration) -> Instant {
+        Instant::now() + self.connect + answer
+    }
+}
+
+/// A server, and the connection to it if there is one. Clones share it.
+#[derive(Clone)]
 pub(super) struct Link {
-    pub(super) target: Target,
-    pub(super) limits: Limits,
-    state: Mutex<State>,
+    connections: Arc<Shared<Server>>,
+}
+
+/// Whom to connect to, and within which limits.
+pub(super) struct Server {
+    target: Target,
+    limits: Limits,
     /// Whether there ever was a connection.
     reached: AtomicBool,
 }
 
-/// What is known of the server. The lock is held for moments, never across an await.
-#[derive(Default)]
-struct State {
-    current: Option<Arc<Connection>>,
-    attempt: Option<Attempt>,
-    /// The number of attempts so far.
-    attempts: u64,
-    pause: Option<Pause>,
-}
+impl Source for Server {
+    type Made = Connection;
 
-/// An attempt to connect, in a task of its own, that any number of calls wait for.
-struct Attempt {
-    number: u64,
-    started: Instant,
-    outcome: Outcome,
-}
+    fn limit(&self) -> Duration {
+        self.limits.connect
+    }
 
-type Outcome = watch::Receiver<Option<Result<Arc<Connection>, Failure>>>;
+    async fn make(&self) -> Result<Connection, Failure> {
+        let connection = Connection::open(&self.target, self.limits, self.reached.load(Relaxed)).await?;
+        self.reached.store(true, Relaxed);
+        Ok(connection)
+    }
 
-/// After failed attempts, calls get the last one's failure at once until the pause is over.
-struct Pause {
-    until: Instant,
-    failures: u32,
-    failure: Failure,
-}
-
-enum Lookup {
-    Connected(Arc<Connection>),
-    Wait(Outcome),
-    Paused(Failure),
+    fn works(connection: &Connection) -> bool {
+        connection.is_alive()
+    }
 }
 
 impl Link {
     pub(super) fn new(target: Target, limits: Limits) -> Self {
-        Self { target, limits, state: Mutex::default(), reached: AtomicBool::new(false) }
+        let server = Server { target, limits, reached: AtomicBool::new(false) };
+        Self { connections: Arc::new(Shared::new(server)) }
     }
 
-    /// Sends the request and waits for the answer; if the connection turns out to be dead, once more on a new one.
-    ///
-    /// Takes at most the connect limit and the request's response limit, all included.
-    pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Value, Failure> {
-        let runtime = Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
-        let limit = request.limit(self.limits.response);
-        let deadline = Instant::now() + self.limits.connect + limit;
-        let (connection, new) = self.connection(&runtime, self.limits.connect).await?;
-        match self.ask(connection, request, limit).await {
+    pub(super) fn target(&self) -> &Target {
+        &self.connections.source.target
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.connections.source.limits
+    }
+
+    /// The answer, none of it an error. Takes at most the connect limit and the request's response limit.
+    pub(super) async fn call(&self, request: &Request) -> Result<Value, Failure> {
+        let limits = self.limits();
+        let answer = self.exchange(request, limits.deadline(request.limit(limits.response))).await?;
+        match request.refusal(&answer) {
+            None => Ok(answer),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// Sends the request and waits for the answer, which may hold the server's errors. If the connection turns out to be
+    /// dead, once more on a new one. All by the deadline.
+    pub(super) async fn exchange(&self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
+        let Limits { connect, response, .. } = self.limits();
+        let limit = request.limit(response);
+        let (connection, new) = self.connections.get(connect.min(left(deadline))).await?;
+        match self.ask(connection, request, limit.min(left(deadline))).await {
             Err(failure) if failure.lost_connection() && !new => {}
             done => return done,
         }
-        let (connection, _) = self.connection(&runtime, self.limits.connect.min(left(deadline))).await?;
+        let (connection, _) = self.connections.get(connect.min(left(deadline))).await?;
         self.ask(connection, request, limit.min(left(deadline))).await
     }
 
     /// Waits for the answer. After a failure that spoils the connection later calls get another; those that are
     /// still waiting on this one keep it alive until they have their answers or run into their own limits.
     async fn ask(
-        self: &Arc<Self>,
+        &self,
         connection: Arc<Connection>,
         request: &Request,
         limit: Duration,
@@ -115,130 +130,45 @@ impl Link {
         let unanswered = Unanswered::new(self, &connection);
         let answer = timeout(limit, connection.ask(request)).await;
         unanswered.over();
-        let failure = match answer {
-            Ok(Ok(value)) => match request.refusal(&value) {
-                None => return Ok(value),
-                Some(failure) => failure,
-            },
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::no_answer(),
+        let answer = answer.unwrap_or_else(|_| Err(Failure::no_answer()));
+        let failure = match &answer {
+            Ok(value) => request.refusal(value),
+            Err(failure) => Some(failure.clone()),
         };
-        let outdated = failure.outdates_connection() && connection.since.elapsed() >= OUTDATED_AFTER;
-        if outdated || failure.spoils_connection() {
-            self.replace(&connection);
+        if let Some(failure) = failure {
+            let outdated = failure.outdates_connection() && connection.since.elapsed() >= OUTDATED_AFTER;
+            if outdated || failure.spoils_connection() {
+                self.replace(&connection);
+            }
         }
-        Err(failure)
+        answer
     }
 
     /// Lets the next call connect anew, unless another call already has.
     pub(super) fn replace(&self, spoilt: &Arc<Connection>) {
-        self.state().current.take_if(|current| Arc::ptr_eq(current, spoilt));
-    }
-
-    /// The connection, and whether it was waited for.
-    async fn connection(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        limit: Duration,
-    ) -> Result<(Arc<Connection>, bool), Failure> {
-        if let Some(connection) = self.current() {
-            return Ok((connection, false));
-        }
-        match timeout(limit, self.connected(runtime)).await {
-            Ok(outcome) => outcome.map(|connection| (connection, true)),
-            Err(_) => Err(Failure::no_connection()),
-        }
-    }
-
-    fn current(&self) -> Option<Arc<Connection>> {
-        self.state().current.clone().filter(|connection| connection.is_alive())
-    }
-
-    async fn connected(self: &Arc<Self>, runtime: &Handle) -> Result<Arc<Connection>, Failure> {
-        for _ in 0..ORPHANED_ATTEMPTS {
-            let mut outcome = match self.look_up(runtime) {
-                Lookup::Connected(connection) => return Ok(connection),
-                Lookup::Paused(failure) => return Err(failure),
-                Lookup::Wait(outcome) => outcome,
-            };
-            if let Ok(outcome) = outcome.wait_for(Option::is_some).await
-                && let Some(outcome) = outcome.clone()
-            {
-                return outcome;
-            }
-        }
-        Err(Failure::no_connection())
-    }
-
-    /// What there is, or a new attempt.
-    fn look_up(self: &Arc<Self>, runtime: &Handle) -> Lookup {
-        let mut state = self.state();
-        if let Some(connection) = state.current.as_ref().filter(|connection| connection.is_alive()) {
-            return Lookup::Connected(connection.clone());
-        }
-        if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.is_running(self.limits)) {
-            return Lookup::Wait(attempt.outcome.clone());
-        }
-        if let Some(pause) = state.pause.as_ref().filter(|pause| Instant::now() < pause.until) {
-            return Lookup::Paused(pause.failure.clone());
-        }
-        state.attempts += 1;
-        let (sender, outcome) = watch::channel(None);
-        let attempt = Attempt { number: state.attempts, started: Instant::now(), outcome: outcome.clone() };
-        let number = attempt.number;
-        state.current = None;
-        state.attempt = Some(attempt);
-        drop(state);
-
-        let link = self.clone();
-        // A task, so that the attempt goes on when the caller's future is dropped.
-        runtime.spawn(async move { sender.send(Some(link.attempt(number).await)) });
-        Lookup::Wait(outcome)
-    }
-
-    async fn attempt(&self, number: u64) -> Result<Arc<Connection>, Failure> {
-        let found_before = self.reached.load(Relaxed);
-        let opened =
-            timeout(self.limits.connect, Connection::open(&self.target, self.limits, found_before)).await;
-        let opened = opened.unwrap_or_else(|_| Err(Failure::no_connection())).map(Arc::new);
-
-        let mut state = self.state();
-        if state.attempt.take_if(|attempt| attempt.number == number).is_none() {
-            return opened; // it took so long that another attempt has begun, whose outcome counts
-        }
-        match &opened {
-            Ok(connection) => {
-                self.reached.store(true, Relaxed);
-                state.pause = None;
-                state.current = Some(connection.clone());
-            }
-            Err(failure) => state.pause = Some(Pause::after(state.pause.take(), failure.clone())),
-        }
-        opened
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.replace(spoilt);
     }
 }
 
-impl Attempt {
-    /// Not if its runtime was shut down, or stands still: then the attempt outlives its own limit.
-    fn is_running(&self, limits: Limits) -> bool {
-        self.outcome.has_changed().is_ok() && self.started.elapsed() < limits.connect
+/// For one of many servers.
+#[cfg(feature = "redis-cluster")]
+impl Link {
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.connections, &other.connections)
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connections.current().is_some()
+    }
+
+    /// Ends the connection as soon as no call needs it.
+    pub(super) fn rest(&self) {
+        if let Some(connection) = self.connections.current() {
+            self.replace(&connection);
+        }
     }
 }
 
-impl Pause {
-    /// Half of it is random, so that many processes do not come back as one. Without random bytes it is the longest.
-    fn after(last: Option<Self>, failure: Failure) -> Self {
-        let failures = last.map_or(0, |last| last.failures).saturating_add(1);
-        let longest = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        Self { until: Instant::now() + longest.mul_f64(0.5 + random / 2.0), failures, failure }
-    }
-}
-
-fn left(deadline: Instant) -> Duration {
+pub(super) fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

@@ -1,25 +1,35 @@
 //! [`RedisBackend`]: Redis, Valkey, and what speaks their protocol.
 
+mod access;
+mod answer;
 mod builder;
+#[cfg(feature = "redis-cluster")]
+mod cluster;
+mod command;
 mod connect;
 mod doubt;
 mod error;
 mod link;
 mod meter;
 mod request;
+#[cfg(feature = "redis-cluster")]
+mod sentinel;
+mod shared;
 mod target;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, iter, time::Duration};
 
 use bytes::Bytes;
 use redis::Value;
 
 pub use self::builder::RedisBuilder;
+#[cfg(feature = "redis-cluster")]
+use self::cluster::Cluster;
 use self::{
+    command::Command,
     error::Failure,
     link::{Limits, Link},
     request::Request,
-    target::Target,
 };
 use super::{Backend, Write};
 use crate::{
@@ -33,8 +43,9 @@ const NAME: &str = "redis";
 
 /// Entries in Redis 4 or later, Valkey, or another server that speaks their protocol.
 ///
-/// All calls share one connection, which the first one makes; clones share it too. Of one server, that is: a cluster
-/// answers [`Misconfigured`](crate::BackendErrorKind::Misconfigured) when it wants another node to be asked.
+/// All calls share one connection, which the first one makes; clones share it too. With the feature `redis-cluster` there
+/// are also `RedisBackend::cluster` and `RedisBackend::sentinel`. Without it a node of a cluster is
+/// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) as soon as it wants another one to be asked.
 ///
 /// # Time limits and healing
 ///
@@ -54,7 +65,8 @@ const NAME: &str = "redis";
 /// # Sizes
 ///
 /// An entry is at most 128 MiB, [up to](RedisBuilder::max_entry) the 512 MiB that Redis takes; less where the server's
-/// `proto-max-bulk-len` says so. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) before it is sent.
+/// `proto-max-bulk-len` says so. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and is not
+/// sent; what was stored under its name is deleted.
 ///
 /// A server that lies cannot fill the memory: as soon as it has sent more than the calls in flight can be answered
 /// with, and 16 KiB, the connection is ended and those calls are [`Rejected`](crate::BackendErrorKind::Rejected). A
@@ -76,10 +88,22 @@ const NAME: &str = "redis";
 /// ```
 #[derive(Clone)]
 pub struct RedisBackend {
-    link: Arc<Link>,
+    servers: Servers,
+}
+
+#[derive(Clone)]
+enum Servers {
+    One(Link),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Cluster),
 }
 
 impl RedisBackend {
+    /// The largest entry that Redis takes, in bytes: 512 MiB.
+    pub const LARGEST_ENTRY: usize = 512 * 1024 * 1024;
+    /// The longest time to live that is asked for; a longer one is cut to it. 146 million years.
+    pub const LONGEST_TTL: Duration = Duration::from_millis(command::LONGEST_TTL);
+
     /// The server at a URL, with the limits of 1 s. Nothing is connected yet.
     ///
     /// Calls need a Tokio runtime with its I/O and time drivers, as `enable_all()` gives it: without a runtime they
@@ -118,53 +142,110 @@ impl RedisBackend {
         RedisBuilder::from_client(client)
     }
 
-    fn connecting_to(target: Target, limits: Limits) -> Self {
-        Self { link: Arc::new(Link::new(target, limits)) }
+    fn limits(&self) -> Limits {
+        match &self.servers {
+            Servers::One(link) => link.limits(),
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => cluster.limits(),
+        }
     }
 
-    async fn call(&self, request: Request) -> Result<Value, Failure> {
-        self.link.call(&request).await
+    /// The answer to a command about this name.
+    async fn call(
+        &self,
+        #[cfg_attr(not(feature = "redis-cluster"), expect(unused_variables))] key: &StoreKey,
+        command: Command,
+    ) -> Result<Value, Failure> {
+        match &self.servers {
+            Servers::One(link) => link.call(&Request::one(command)).await,
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => cluster.call(key, command).await,
+        }
+    }
+
+    /// The answers to commands, each about its name.
+    async fn call_each(
+        &self,
+        keys: impl ExactSizeIterator<Item = &StoreKey>,
+        commands: impl Iterator<Item = Command>,
+    ) -> Result<Vec<Value>, Failure> {
+        match &self.servers {
+            Servers::One(link) => answer::each(link.call(&Request::many(commands)).await?, keys.len()),
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => cluster.run(keys.zip(commands)).await,
+        }
+    }
+
+    /// What is stored under each of so many names as fit one request.
+    async fn entries(&self, keys: &[StoreKey]) -> Result<Vec<Value>, Failure> {
+        match &self.servers {
+            Servers::One(link) => {
+                answer::each(link.call(&Request::one(Command::get_many(keys))).await?, keys.len())
+            }
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => {
+                // No two names are in the same slot but by chance, so each has a command.
+                let commands = keys.iter().map(|key| (key, Command::get_many(std::slice::from_ref(key))));
+                let answers = cluster.run(commands).await?.into_iter();
+                let single = |answer| answer::each(answer, 1)?.pop().ok_or_else(Failure::unexpected);
+                answers.map(single).collect()
+            }
+        }
+    }
+
+    /// Refuses entries that would not be read back. What is stored under their names is deleted rather than left behind.
+    async fn fit<'a>(
+        &self,
+        writes: impl Iterator<Item = (&'a StoreKey, &'a Sealed)>,
+    ) -> Result<(), BackendError> {
+        let max_entry = self.limits().max_entry;
+        let too_large = writes.filter(|(_, entry)| entry.len() > max_entry).map(|(key, _)| key.clone());
+        let too_large: Vec<StoreKey> = too_large.collect();
+        if too_large.is_empty() {
+            return Ok(());
+        }
+        self.delete_many(&too_large).await?;
+        Err(Failure::too_large().into())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl Backend for RedisBackend {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
-        Ok(request::entry(self.call(Request::get(key)).await?)?)
+        Ok(answer::entry(self.call(key, Command::get(key)).await?)?)
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        request::fits(&entry, self.link.limits.max_entry)?;
-        Ok(request::done(self.call(Request::set(key, &entry, ttl)).await?)?)
+        self.fit(iter::once((key, &entry))).await?;
+        Ok(answer::done(self.call(key, Command::set(key, &entry, ttl)).await?)?)
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        Ok(request::flag(self.call(Request::delete(key)).await?)?)
+        Ok(answer::flag(self.call(key, Command::delete(key)).await?)?)
     }
 
     async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        Ok(request::flag(self.call(Request::exists(key)).await?)?)
+        Ok(answer::flag(self.call(key, Command::exists(key)).await?)?)
     }
 
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
         let mut found = Vec::with_capacity(keys.len());
-        for part in keys.chunks(request::MAX_COUNT) {
-            let answers = request::each(self.call(Request::get_many(part)).await?, part.len())?;
-            for answer in answers {
-                found.push(request::entry(answer)?);
+        for part in keys.chunks(command::MAX_COUNT) {
+            for answer in self.entries(part).await? {
+                found.push(answer::entry(answer)?);
             }
         }
         Ok(found)
     }
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-        for (_, entry, _) in &writes {
-            request::fits(entry, self.link.limits.max_entry)?;
-        }
+        self.fit(writes.iter().map(|(key, entry, _)| (key, entry))).await?;
         let mut writes = writes.into_iter();
-        while let Some((request, count)) = Request::set_many(&mut writes) {
-            for answer in request::each(self.call(request).await?, count)? {
-                request::done(answer)?;
+        while let Some(part) = command::next_part(&mut writes) {
+            let keys = part.iter().map(|(key, ..)| key);
+            let commands = part.iter().map(|(key, entry, ttl)| Command::set(key, entry, *ttl));
+            for answer in self.call_each(keys, commands).await? {
+                answer::done(answer)?;
             }
         }
         Ok(())
@@ -172,10 +253,9 @@ impl Backend for RedisBackend {
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
         let mut deleted = Vec::with_capacity(keys.len());
-        for part in keys.chunks(request::MAX_COUNT) {
-            let answers = request::each(self.call(Request::delete_many(part)).await?, part.len())?;
-            for answer in answers {
-                deleted.push(request::flag(answer)?);
+        for part in keys.chunks(command::MAX_COUNT) {
+            for answer in self.call_each(part.iter(), part.iter().map(Command::delete)).await? {
+                deleted.push(answer::flag(answer)?);
             }
         }
         Ok(deleted)
@@ -186,7 +266,12 @@ impl Backend for RedisBackend {
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
-        Ok(request::pong(&self.call(Request::ping()).await?)?)
+        let answered = match &self.servers {
+            Servers::One(link) => answer::pong(&link.call(&Request::one(Command::ping())).await?),
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => cluster.ping().await,
+        };
+        Ok(answered?)
     }
 
     fn breaker_state(&self) -> Option<BreakerState> {
@@ -195,11 +280,16 @@ impl Backend for RedisBackend {
 }
 
 impl fmt::Debug for RedisBackend {
-    /// Shows the address and the limits, and nothing of the login.
+    /// Shows the addresses and the limits, and nothing of the login.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { connect, response, max_entry } = self.link.limits;
-        f.debug_struct("RedisBackend")
-            .field("server", &self.link.target)
+        let Limits { connect, response, max_entry } = self.limits();
+        let mut shown = f.debug_struct("RedisBackend");
+        match &self.servers {
+            Servers::One(link) => shown.field("server", link.target()),
+            #[cfg(feature = "redis-cluster")]
+            Servers::Cluster(cluster) => shown.field("cluster", cluster),
+        };
+        shown
             .field("connect_timeout", &connect)
             .field("response_timeout", &response)
             .field("max_entry", &max_entry)

@@ -2,17 +2,17 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use rustls::{ClientConfig, pki_types::ServerName};
 
-use super::error::Failure;
+#[cfg(feature = "redis-cluster")]
+use super::sentinel::Sentinels;
+use super::{access::Access, error::Failure};
+use crate::backend::socket;
 
-/// A server, and the login for it.
+/// A server, and how to get in there.
 pub(super) struct Target {
     pub(super) address: Address,
-    /// Its database number is 0: [`Target::db`] is selected by a command of ours, whose error is then seen.
-    pub(super) login: RedisConnectionInfo,
-    pub(super) db: i64,
+    pub(super) access: Access,
 }
 
 pub(super) enum Address {
@@ -29,72 +29,71 @@ pub(super) enum Address {
     Unix(PathBuf),
     /// The caller's own client, which connects and logs in by itself.
     Client(redis::Client),
+    /// Whatever server these name.
+    #[cfg(feature = "redis-cluster")]
+    Named(Sentinels),
 }
 
 impl Target {
     /// Reads `redis://`, `rediss://`, `unix:` and their spellings with `valkey`.
-    ///
-    /// The client's own parser knows TLS only with its TLS features, so it gets to see the URL without the `s`.
     pub(super) fn parse(
         url: &str,
         tls: impl FnOnce() -> Result<Arc<ClientConfig>, Failure>,
     ) -> Result<Self, Failure> {
-        let mut url = redis::parse_redis_url(url)
-            .ok_or_else(|| Failure::setting("not a redis://, rediss:// or unix: URL"))?;
-        match url.fragment() {
-            None => {}
-            Some("insecure") => {
-                return Err(Failure::setting("#insecure is not supported: give the server's CA instead"));
-            }
-            Some(_) => return Err(Failure::setting("a URL with '#': write it as %23 in a password")),
-        }
-        let secure = matches!(url.scheme(), "rediss" | "valkeys");
-        if secure && url.set_scheme("redis").is_err() {
-            return Err(Failure::setting("not a rediss:// URL"));
-        }
-        // The error would quote the URL.
-        let info = url.into_connection_info().map_err(|_| Failure::setting("not a valid Redis URL"))?;
-        let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) if secure => Address::tls(host, *port, tls()?)?,
-            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port },
-            ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
-            _ => return Err(Failure::setting("an address of an unknown kind")),
-        };
-        let (db, login) = (info.redis_settings().db(), info.redis_settings().clone());
-        // With a name to tell, each login has an answer to read, and with it why a server refuses our certificate:
-        // in TLS 1.3 it says so after the handshake. Instead of our version it gets the one of the format.
-        Ok(Self { address, login: login.set_db(0).set_lib_name("blindcache", "1"), db })
+        let (place, access) = Access::parse(url, tls)?;
+        access.target(place)
     }
 
     /// The server that this client connects to; only what TCP should do is set here.
     pub(super) fn client(client: &redis::Client) -> Result<Self, Failure> {
         let info = client.get_connection_info().clone();
-        let login = info.redis_settings().clone();
+        let access = Access::of(&info);
         let tcp = info.tcp_settings().clone().set_nodelay(true);
-        let tcp =
-            if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(super::connect::keepalive()) };
+        let tcp = if tcp.keepalive().is_some() { tcp } else { tcp.set_keepalive(socket::keepalive()) };
         let client = redis::Client::open(info.set_tcp_settings(tcp)).map_err(|err| Failure::client(&err))?;
-        Ok(Self { address: Address::Client(client), db: login.db(), login })
+        Ok(Self { address: Address::Client(client), access })
+    }
+}
+
+#[cfg(feature = "redis-cluster")]
+impl Target {
+    /// The server that the settings of this client describe, over a connection of ours.
+    pub(super) fn described(
+        client: &redis::Client,
+        tls: impl FnOnce() -> Result<Arc<ClientConfig>, Failure>,
+    ) -> Result<Self, Failure> {
+        let (host, port, access) = Access::described(client.get_connection_info(), tls)?;
+        access.at(host, port)
+    }
+
+    /// Its host and port, where it has them.
+    pub(super) fn endpoint(&self) -> Option<(&str, u16)> {
+        match &self.address {
+            Address::Tcp { host, port } | Address::Tls { host, port, .. } => Some((host, *port)),
+            _ => None,
+        }
     }
 }
 
 impl Address {
-    fn tls(host: &str, port: u16, config: Arc<ClientConfig>) -> Result<Self, Failure> {
-        let name = ServerName::try_from(host.to_owned())
+    pub(super) fn tls(host: String, port: u16, config: Arc<ClientConfig>) -> Result<Self, Failure> {
+        let name = ServerName::try_from(host.clone())
             .map_err(|_| Failure::setting("the host is not a name that a certificate can hold"))?;
-        Ok(Self::Tls { host: host.to_owned(), port, name, config })
+        Ok(Self::Tls { host, port, name, config })
     }
 }
 
 impl fmt::Debug for Target {
     /// Shows the address and the database number, and nothing of the login.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let db = self.db;
+        let db = self.access.db;
         match &self.address {
             Address::Tcp { host, port } => write!(f, "redis://{host}:{port}/{db}"),
             Address::Tls { host, port, .. } => write!(f, "rediss://{host}:{port}/{db}"),
             Address::Unix(path) => write!(f, "unix:{}?db={db}", path.display()),
             Address::Client(client) => write!(f, "client of {}/{db}", client.get_connection_info().addr()),
+            #[cfg(feature = "redis-cluster")]
+            Address::Named(sentinels) => write!(f, "master {sentinels:?}, database {db}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// A CA, and what it signed for `localhost` and 127.0.0.1: a server's certificate and a client's. All PEM.
+#[derive(Clone)]
 pub struct Certs {
     pub ca: String,
     pub server: String,

@@ -1,13 +1,24 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
 mod certs;
+pub mod cloudflare;
+pub mod cluster;
+pub mod dynamodb;
 mod fake;
+mod file;
 mod flood;
+pub mod http;
+mod http_fake;
+mod memcached;
 pub mod process;
 mod proxy;
+pub mod script;
+pub mod sentinel;
 mod server;
 mod store;
 pub mod suite;
+pub mod upstash;
+mod worker;
 
 use std::{
     future::Future,
@@ -18,11 +29,19 @@ use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, 
 
 pub use self::{
     certs::Certs,
+    cloudflare::Cloudflare,
+    cluster::{Cluster, Lone},
     fake::Fake,
+    file::Files,
     flood::Flood,
+    http_fake::{Asked, HttpFake, Said},
+    memcached::{Memcached, MemcachedOptions},
     proxy::{Fault, Proxy},
+    script::Script,
+    sentinel::{Sentinel, Trio},
     server::{Options, Server},
     store::{Memory, Remote, Store},
+    worker::{Worker, WorkerScript},
 };
 
 /// The limits that the fault tests set for connecting and for a response.
@@ -65,6 +84,15 @@ pub async fn failing<T>(call: impl Future<Output = Result<T, BackendError>>) -> 
 /// Asks until the store answers again by itself; each call must end in time.
 pub async fn healed(backend: &impl Backend) {
     until("the backend heals", async || in_time(backend.exists(&key(0))).await.is_ok()).await;
+}
+
+/// Waits for a condition to hold that is asked about without waiting.
+pub async fn until_so(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Waits for a condition to hold.

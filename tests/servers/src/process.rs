@@ -3,17 +3,20 @@
 use std::{
     io,
     net::TcpListener,
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a server may take to start on a busy machine.
 const STARTS: Duration = Duration::from_secs(60);
 /// How often a server is tried to be started on other ports: another process may take a free one before it does.
 const TRIES: usize = 5;
 
-/// A running program. Killed, by its pid, when dropped.
+/// A running program. Killed when dropped, with all that it started: they are a process group of their own.
 pub struct Process(Child);
 
 impl Process {
@@ -23,7 +26,8 @@ impl Process {
     /// If the program is missing; `install` is the line that installs it.
     pub fn start(command: &mut Command, install: &str, ready: impl Fn() -> bool) -> Option<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|err| match err.kind() {
+        command.stdin(Stdio::null()).process_group(0);
+        let child = command.spawn().unwrap_or_else(|err| match err.kind() {
             io::ErrorKind::NotFound => panic!("{program} is missing. Install it: {install}"),
             _ => panic!("{program} does not start: {err}"),
         });
@@ -45,8 +49,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
+        // They may have ended by themselves. The first is not waited for yet, so its id is no one else's.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
 }

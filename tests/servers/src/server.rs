@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -66,6 +66,25 @@ impl Server {
         assert!(self.run(), "the server does not start again on its ports");
     }
 
+    pub fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Stops the server's process where it stands: its port still takes connections, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.process.as_ref().unwrap().id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -107,24 +126,16 @@ impl Server {
 
     fn config(&self) -> String {
         let mut config = format!(
-            "bind 127.0.0.1\nport {}\nunixsocket {}\nlogfile {}\nsave \"\"\nappendonly no\n\
-             user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all\n",
+            "bind 127.0.0.1\nport {}\nunixsocket {}\nlogfile {}\nsave \"\"\nappendonly no\n{}",
             self.port,
             self.socket().display(),
             self.log().display(),
+            admin(),
         );
         if let Some(certs) = &self.options.certs {
             let auth = if self.options.client_certificate { "yes" } else { "no" };
             writeln!(config, "tls-port {}\ntls-auth-clients {auth}", self.tls_port).unwrap();
-            for (setting, pem) in [
-                ("tls-ca-cert-file", &certs.ca),
-                ("tls-cert-file", &certs.server),
-                ("tls-key-file", &certs.server_key),
-            ] {
-                let file = self.dir.path().join(setting);
-                fs::write(&file, pem).unwrap();
-                writeln!(config, "{setting} {}", file.display()).unwrap();
-            }
+            config += &tls(certs, self.dir.path());
         }
         config + &self.options.config
     }
@@ -136,4 +147,29 @@ impl Server {
     fn log(&self) -> PathBuf {
         self.dir.path().join("log")
     }
+}
+
+/// The line of a configuration that makes the user with which tests look into the server.
+pub(crate) fn admin() -> String {
+    format!("user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all\n")
+}
+
+/// The login of that user, as a URL has it.
+pub(crate) fn admin_login() -> String {
+    format!("{ADMIN}:{ADMIN_PASSWORD}")
+}
+
+/// The lines of a configuration for TLS with these certificates, which are put into files.
+pub(crate) fn tls(certs: &Certs, dir: &Path) -> String {
+    let files = [
+        ("tls-ca-cert-file", &certs.ca),
+        ("tls-cert-file", &certs.server),
+        ("tls-key-file", &certs.server_key),
+    ];
+    let line = |(setting, pem): (&str, &String)| {
+        let file = dir.join(setting);
+        fs::write(&file, pem).unwrap();
+        format!("{setting} {}\n", file.display())
+    };
+    files.into_iter().map(line).collect()
 }

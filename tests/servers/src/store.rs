@@ -14,6 +14,8 @@ pub trait Store: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// What becomes of its entries' ttls.
     const EXPIRY: Expiry;
+    /// The largest entry in bytes that it takes, or more.
+    const LARGEST: usize = 1 << 20;
 
     fn start() -> impl Future<Output = Self> + Send;
 

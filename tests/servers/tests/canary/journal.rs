@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 use crate::marks::Marks;
@@ -19,16 +19,28 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let log = Self::default();
-            let subscriber = tracing_subscriber::fmt()
-                .with_max_level(LevelFilter::TRACE)
-                .with_span_events(FmtSpan::FULL)
-                .with_ansi(false)
-                .without_time()
-                .with_writer(log.clone());
-            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+            tracing::subscriber::set_global_default(log.subscriber()).unwrap();
             tracing_log::LogTracer::init().unwrap(); // at the highest level
             log
         })
+    }
+
+    /// A log of what this thread logs until the guard is dropped, apart from that of the process.
+    pub(crate) fn of_thread() -> (Self, DefaultGuard) {
+        Self::of_process();
+        let log = Self::default();
+        let guard = tracing::subscriber::set_default(log.subscriber());
+        (log, guard)
+    }
+
+    fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
+        tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(self.clone())
+            .finish()
     }
 
     pub(crate) fn text(&self) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use blindcache::RedisBackend;
 use blindcache_server_tests::Certs;
 
-use crate::case::Case;
+use crate::{case::Case, several};
 
 /// The traffic without each `AUTH user password`, which `HELLO 3 AUTH user password` ends with too; and how many
 /// there were.
@@ -40,6 +40,7 @@ pub(crate) fn refused(case: &mut Case) {
         case.show(&RedisBackend::builder(&url));
         case.refused(RedisBackend::new(&url));
     }
+    several::refused(&login, case);
     let tls = || RedisBackend::builder(&format!("rediss://{login}@localhost"));
     let Certs { ca, client, client_key, .. } = Certs::generate();
     let other_key = Certs::generate().client_key;

@@ -12,21 +12,26 @@ use crate::{
     logins,
     marks::Marks,
     store::{self, Monitor},
+    upstash::Databases,
 };
 
-/// How many entries two calls of [`calls::every_call`] on each of six ways leave in the server, and the caches.
-const LEFT: usize = 6 * 2 * calls::LEFT + cache::LEFT;
+/// How many entries two calls of [`calls::every_call`] on each of eight ways leave in the server, and the caches.
+const LEFT: usize = 8 * 2 * calls::LEFT + cache::LEFT;
 
 pub(crate) struct Places<'a> {
     pub(crate) server: &'a Server,
     pub(crate) proxy: &'a Proxy,
     pub(crate) monitor: &'a Monitor,
+    pub(crate) upstash: &'a Databases,
     pub(crate) log: &'a Log,
 }
 
 /// Finds no mark of the case in any place, but in each the control.
 pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user, password]: [&str; 2]) {
-    let names = names(places.server, &mut case);
+    let mut names = names(places.server, &mut case);
+    for name in places.upstash.names() {
+        names.add("the name of an entry in Upstash", &name.as_bytes()[name.len() - 51..]);
+    }
     let control = control(places, &mut case).await;
     let Case { marks, logins, shown } = case;
 
@@ -40,6 +45,8 @@ pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user,
         ("the commands", places.monitor.heard()),
         ("the dump", store::dump(places.server)),
         ("the RDB file", store::rdb(places.server)),
+        ("what Upstash was sent", places.upstash.heard()),
+        ("what Upstash holds", places.upstash.dump()),
         ("an error or a Debug", shown.into()),
         ("the log", logged(places.log)),
     ] {
@@ -73,6 +80,7 @@ async fn control(places: &Places<'_>, case: &mut Case) -> Marks {
     redis::cmd("ECHO").arg(&canary).exec(&mut through).unwrap();
     let _: () = places.server.admin(&["SET", "control", &canary]);
     until("the server tells", async || control.find(&places.monitor.heard()).is_some()).await;
+    places.upstash.control(&canary);
     tracing::trace!("{canary}");
     case.error(io::Error::other(canary));
     control
@@ -81,7 +89,7 @@ async fn control(places: &Places<'_>, case: &mut Case) -> Marks {
 /// The log of the process so far, to which what this library and others log belongs: without that it would prove nothing.
 fn logged(log: &Log) -> Vec<u8> {
     let text = log.text();
-    for library in [" blindcache: ", "mio::", "rustls::"] {
+    for library in [" blindcache: ", "mio::", "rustls::", "reqwest::", "h2::"] {
         assert!(text.windows(library.len()).any(|it| it == library.as_bytes()), "{library} logged nothing");
     }
     text

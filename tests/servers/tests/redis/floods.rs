@@ -64,12 +64,16 @@ async fn largest_entry_and_batches_of_it_pass() {
 }
 
 #[tokio::test]
-async fn larger_entry_is_neither_sent_nor_read() {
+async fn larger_entry_is_neither_sent_nor_read_and_what_was_stored_is_gone() {
     let server = Server::start();
     let backend = patient(&server.url());
+    for number in 1..3 {
+        backend.set(&key(number), entry(number, 200), None).await.unwrap();
+    }
     let large = || entry(1, MAX_ENTRY + 1);
     assert_eq!(failing(backend.set(&key(1), large(), None)).await, Kind::TooLarge);
-    let writes = vec![(key(2), entry(2, 200), None), (key(1), large(), None)];
+    assert!(!backend.exists(&key(1)).await.unwrap());
+    let writes = vec![(key(3), entry(3, 200), None), (key(2), large(), None), (key(1), large(), None)];
     assert_eq!(failing(backend.set_many(writes)).await, Kind::TooLarge);
     assert_eq!(server.admin::<usize>(&["DBSIZE"]), 0);
 
