@@ -59,6 +59,8 @@ pub(crate) enum Plant {
 
 const TTL: u64 = 3_000;
 const STALE: u64 = 2_000;
+/// How long memory is believed without the store: longer than a value is fresh.
+const L1_TTL: u64 = 3_800;
 /// How long a stale value stands in once the function has failed.
 const PAUSE: u64 = 700;
 const KEYS: u8 = 3;
@@ -75,6 +77,15 @@ struct Written {
     wall: u64,
 }
 
+/// What a process has written and keeps in memory.
+struct InMemory {
+    step: usize,
+    wall: u64,
+    tagged: bool,
+    /// What the process could not read until then: with a marker among it, what is in memory is invalid.
+    unreadable: u64,
+}
+
 #[derive(Default)]
 struct Model {
     written: Vec<Written>,
@@ -82,6 +93,8 @@ struct Model {
     finished: HashMap<Who, usize>,
     /// For a process, tenant and whether all or the tag: the step and the wall time of the last invalidation.
     invalid: HashMap<(usize, usize, bool), usize>,
+    /// For a process, tenant and key: the last write, if it has left its value in memory.
+    in_memory: HashMap<Who, InMemory>,
     /// For a process, tenant and key: when a function failed last, by the wall.
     failed: HashMap<Who, u64>,
     /// Where a write was given up that a later set or delete has not waited for. It supersedes what is computed meanwhile.
@@ -107,6 +120,25 @@ impl Model {
         }
     }
 
+    /// The last write of this process has left its value in memory, unless another write is under way.
+    fn keeps(&mut self, who: Who, tagged: bool, wall: u64, cache: &Cache) {
+        let unreadable = cache.stats().unreadable;
+        if !self.under_way.contains(&who) {
+            self.in_memory.insert(who, InMemory { step: self.now, wall, tagged, unreadable });
+        }
+    }
+
+    /// The step of the last write whose value memory must hold, whatever the store does.
+    fn in_memory(&self, who @ (_, tenant, _): Who, wall: u64, cache: &Cache) -> Option<usize> {
+        let kept = self.in_memory.get(&who)?;
+        let invalid = self
+            .invalid
+            .iter()
+            .any(|((_, of, all), step)| *of == tenant && (*all || kept.tagged) && kept.step <= *step);
+        let holds = wall < kept.wall + L1_TTL && !invalid && cache.stats().unreadable == kept.unreadable;
+        holds.then_some(kept.step)
+    }
+
     /// A set or delete has ended well.
     fn wrote(&mut self, who: Who) {
         self.finished.insert(who, self.now);
@@ -119,7 +151,7 @@ impl Model {
     }
 
     /// Whether this process may get this value at all; `stale`: also past its ttl.
-    fn check(&self, who: Who, value: usize, wall: u64, stale: bool, honest: bool) -> Result<(), String> {
+    fn check(&self, who: Who, value: usize, wall: u64, stale: bool, sure: Sure<'_>) -> Result<(), String> {
         let (process, tenant, key) = who;
         let Some(written) = self.written.get(value) else { return Err(format!("{value} was never written")) };
         if (written.tenant, written.key) != (tenant, key) {
@@ -135,13 +167,27 @@ impl Model {
                 return Err(format!("value {value} at {who:?} was invalidated"));
             }
         }
-        let finished = self.finished.get(&who).copied();
         let known = written.given_up.is_none_or(|by| by == process);
-        if honest && known && finished.is_some_and(|step| written.step < step) {
+        let finished = match sure {
+            Sure::Honest => self.finished.get(&who).copied(),
+            Sure::Memory(cache) => self.in_memory(who, wall, cache),
+            Sure::Nothing => None,
+        };
+        if known && finished.is_some_and(|step| written.step < step) {
             return Err(format!("value {value} at {who:?} is older than a finished write"));
         }
         Ok(())
     }
+}
+
+/// What keeps a process from seeing values older than its own.
+#[derive(Clone, Copy)]
+enum Sure<'a> {
+    /// The store does not lie.
+    Honest,
+    /// Memory, as long as it holds the value.
+    Memory(&'a Cache),
+    Nothing,
 }
 
 pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
@@ -160,7 +206,7 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
         let builder = Cache::builder(store).ttl(Duration::from_millis(TTL + longer));
         let builder =
             builder.stale(Duration::from_millis(STALE)).fail_safe_pause(Duration::from_millis(PAUSE));
-        builder.l1(memory).l1_ttl(Duration::from_millis(2_500)).build().unwrap()
+        builder.l1(memory).l1_ttl(Duration::from_millis(L1_TTL)).build().unwrap()
     };
     let process = || {
         let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
@@ -172,6 +218,12 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
     let processes = [process(), process()];
     let behind = process();
     let honest = lies.iter().all(|lie| matches!(lie, Lie::Honest | Lie::Slow));
+    let sure = |process: usize, tenant: usize| match (honest, memory) {
+        (true, _) => Sure::Honest,
+        // So much that nothing is pushed out.
+        (false, 100) => Sure::Memory(&processes[process][tenant]),
+        (false, _) => Sure::Nothing,
+    };
     let mut model = Model::default();
     let slow = lies.iter().any(|lie| matches!(lie, Lie::Slow));
     for step in steps {
@@ -186,16 +238,19 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     Plant::LateWrites => &behind[tenant],
                     _ => &processes[process][tenant],
                 };
+                model.in_memory.remove(&who);
                 if cache.entry(key).tags(tags(tagged, plant)).set(value).await.is_ok() {
                     model.wrote(who);
+                    model.keeps(who, tagged, wall, cache);
                 }
             }
             Step::Get(who @ (process, tenant, key)) => {
                 if let Ok(Some(value)) = processes[process][tenant].get::<usize>(key).await {
-                    model.check(who, value, wall, false, honest)?;
+                    model.check(who, value, wall, false, sure(process, tenant))?;
                 }
             }
             Step::Delete(who @ (process, tenant, key)) => {
+                model.in_memory.remove(&who);
                 if processes[process][tenant].delete(key).await.is_ok() {
                     model.wrote(who);
                 }
@@ -213,8 +268,11 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 if ran.get() {
                     model.ran(who, tagged, ok, wall);
                 }
+                if ran.get() && ok {
+                    model.keeps(who, tagged, wall, &processes[process][tenant]);
+                }
                 match computed {
-                    Ok(value) => model.check(who, value, wall, stale, honest)?,
+                    Ok(value) => model.check(who, value, wall, stale, sure(process, tenant))?,
                     Err(()) if ran.get() && !ok => {}
                     Err(()) => return Err("an error from nowhere".into()),
                 }
@@ -230,22 +288,32 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 let cache = &processes[process][tenant];
                 let value = cache.get_or_refresh(key, compute).await;
                 cache.clone().settled().await;
-                let before = model.finished.get(&who).copied();
-                if run.try_recv().is_ok() {
+                let ran = run.try_recv().is_ok();
+                let own = model.written.len();
+                // What comes at once is judged by what was finished before.
+                if let Ok(value) = value.as_ref().copied().map_err(drop)
+                    && !(ran && value == own)
+                {
+                    model.check(who, value, wall, true, sure(process, tenant))?;
+                }
+                if ran {
                     model.ran(who, false, ok, wall);
                 }
-                if let Ok(value) = value {
-                    let after = model.finished.remove(&who);
-                    model.finished.extend(before.map(|step| (who, step)));
-                    model.check(who, value, wall, true, honest)?;
-                    model.finished.extend(after.map(|step| (who, step)));
+                if ran && ok {
+                    model.keeps(who, false, wall, cache);
+                }
+                if let Ok(value) = value
+                    && ran
+                    && value == own
+                {
+                    model.check(who, value, wall, true, sure(process, tenant))?;
                 }
             }
             Step::ReadAll(process, tenant) => {
                 if let Ok(values) = processes[process][tenant].get_many::<usize>(0..KEYS).await {
                     for (key, value) in (0..KEYS).zip(values) {
                         value.map_or(Ok(()), |value| {
-                            model.check((process, tenant, key), value, wall, false, honest)
+                            model.check((process, tenant, key), value, wall, false, sure(process, tenant))
                         })?;
                     }
                 }
@@ -260,9 +328,10 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 let computed = processes[process][tenant].entry(key).strict().get_or_compute(compute).await;
                 if ran.get() && ok {
                     model.ran(who, false, ok, wall);
+                    model.keeps(who, false, wall, &processes[process][tenant]);
                 }
                 if let Ok(value) = computed {
-                    model.check(who, value, wall, false, honest)?;
+                    model.check(who, value, wall, false, sure(process, tenant))?;
                 }
             }
             Step::ComputeAll(process, tenant, ok) => {
@@ -279,6 +348,9 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     (0..KEYS).map(|key| model.pauses((process, tenant, key), wall)).collect::<Vec<_>>();
                 for key in &missing {
                     model.ran((process, tenant, *key), false, ok, wall);
+                    if ok {
+                        model.keeps((process, tenant, *key), false, wall, cache);
+                    }
                 }
                 let values = match values {
                     Ok(values) => values,
@@ -288,13 +360,14 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 for (key, value) in (0..KEYS).zip(values) {
                     let value = value.ok_or("a value is missing")?;
                     let stale = !ok && missing.contains(&key) || pauses[usize::from(key)];
-                    model.check((process, tenant, key), value, wall, stale, honest)?;
+                    model.check((process, tenant, key), value, wall, stale, sure(process, tenant))?;
                 }
                 cache.clone().settled().await;
             }
             Step::GiveUp(who @ (process, tenant, key), call) => {
                 let (cache, next, ran) = (&processes[process][tenant], model.written.len(), Cell::new(false));
                 let limit = Duration::from_millis(1);
+                model.in_memory.remove(&who);
                 let ended = match call {
                     Call::Set => {
                         ran.set(true);
