@@ -8,6 +8,8 @@
 mod history;
 #[path = "model/liar.rs"]
 mod liar;
+#[path = "model/rules.rs"]
+mod rules;
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -1,19 +1,15 @@
 //! One history: calls of two processes for two tenants, and what each may return.
 
-use std::{
-    cell::Cell,
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 
 use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, testing::Clock};
 
 use tokio::time::timeout;
 
-use super::liar::{Liar, Lie};
-
-/// A process, a tenant (the third is the first in another namespace), a key.
-type Who = (usize, usize, u8);
+use super::{
+    liar::{Liar, Lie},
+    rules::{KEYS, L1_TTL, Model, PAUSE, STALE, Sure, TTL, Who},
+};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -55,139 +51,6 @@ pub(crate) enum Plant {
     NoTags,
     /// A set reaches the store only, behind the back of the cache that reads.
     LateWrites,
-}
-
-const TTL: u64 = 3_000;
-const STALE: u64 = 2_000;
-/// How long memory is believed without the store: longer than a value is fresh.
-const L1_TTL: u64 = 3_800;
-/// How long a stale value stands in once the function has failed.
-const PAUSE: u64 = 700;
-const KEYS: u8 = 3;
-
-/// One value that was ever written, whose number is its place in the list.
-struct Written {
-    tenant: usize,
-    key: u8,
-    tagged: bool,
-    /// Whose call was given up: to others it came at a time that nobody knows.
-    given_up: Option<usize>,
-    /// When the call began that wrote it, by the order of steps and by the wall.
-    step: usize,
-    wall: u64,
-}
-
-/// What a process has written and keeps in memory.
-struct InMemory {
-    step: usize,
-    wall: u64,
-    tagged: bool,
-    /// What the process could not read until then: with a marker among it, what is in memory is invalid.
-    unreadable: u64,
-}
-
-#[derive(Default)]
-struct Model {
-    written: Vec<Written>,
-    /// For a process, tenant and key: the step of the last write or delete that it has finished.
-    finished: HashMap<Who, usize>,
-    /// For a process, tenant and whether all or the tag: the step and the wall time of the last invalidation.
-    invalid: HashMap<(usize, usize, bool), usize>,
-    /// For a process, tenant and key: the last write, if it has left its value in memory.
-    in_memory: HashMap<Who, InMemory>,
-    /// For a process, tenant and key: when a function failed last, by the wall.
-    failed: HashMap<Who, u64>,
-    /// Where a write was given up that a later set or delete has not waited for. It supersedes what is computed meanwhile.
-    under_way: HashSet<Who>,
-    now: usize,
-}
-
-impl Model {
-    fn write(&mut self, (_, tenant, key): Who, tagged: bool, wall: u64) -> usize {
-        self.written.push(Written { tenant, key, tagged, given_up: None, step: self.now, wall });
-        self.written.len() - 1
-    }
-
-    /// A function ran and gave the next value, or failed.
-    fn ran(&mut self, who: Who, tagged: bool, ok: bool, wall: u64) {
-        if ok {
-            self.write(who, tagged, wall);
-            if !self.under_way.contains(&who) {
-                self.finished.insert(who, self.now);
-            }
-        } else {
-            self.failed.insert(who, wall);
-        }
-    }
-
-    /// The last write of this process has left its value in memory, unless another write is under way.
-    fn keeps(&mut self, who: Who, tagged: bool, wall: u64, cache: &Cache) {
-        let unreadable = cache.stats().unreadable;
-        if !self.under_way.contains(&who) {
-            self.in_memory.insert(who, InMemory { step: self.now, wall, tagged, unreadable });
-        }
-    }
-
-    /// The step of the last write whose value memory must hold, whatever the store does.
-    fn in_memory(&self, who @ (_, tenant, _): Who, wall: u64, cache: &Cache) -> Option<usize> {
-        let kept = self.in_memory.get(&who)?;
-        let invalid = self
-            .invalid
-            .iter()
-            .any(|((_, of, all), step)| *of == tenant && (*all || kept.tagged) && kept.step <= *step);
-        let holds = wall < kept.wall + L1_TTL && !invalid && cache.stats().unreadable == kept.unreadable;
-        holds.then_some(kept.step)
-    }
-
-    /// A set or delete has ended well.
-    fn wrote(&mut self, who: Who) {
-        self.finished.insert(who, self.now);
-        self.under_way.remove(&who);
-    }
-
-    /// Whether a stale value may stand in without another try.
-    fn pauses(&self, who: Who, wall: u64) -> bool {
-        self.failed.get(&who).is_some_and(|failed| wall < failed + PAUSE)
-    }
-
-    /// Whether this process may get this value at all; `stale`: also past its ttl.
-    fn check(&self, who: Who, value: usize, wall: u64, stale: bool, sure: Sure<'_>) -> Result<(), String> {
-        let (process, tenant, key) = who;
-        let Some(written) = self.written.get(value) else { return Err(format!("{value} was never written")) };
-        if (written.tenant, written.key) != (tenant, key) {
-            return Err(format!("value {value} of another place at {who:?}"));
-        }
-        let ends = written.wall + TTL + if stale { STALE } else { 0 };
-        if wall >= ends {
-            return Err(format!("value {value} at {who:?} has ended"));
-        }
-        for (all, hits) in [(true, true), (false, written.tagged)] {
-            let invalid = self.invalid.get(&(process, tenant, all)).copied();
-            if hits && invalid.is_some_and(|step| written.step <= step) {
-                return Err(format!("value {value} at {who:?} was invalidated"));
-            }
-        }
-        let known = written.given_up.is_none_or(|by| by == process);
-        let finished = match sure {
-            Sure::Honest => self.finished.get(&who).copied(),
-            Sure::Memory(cache) => self.in_memory(who, wall, cache),
-            Sure::Nothing => None,
-        };
-        if known && finished.is_some_and(|step| written.step < step) {
-            return Err(format!("value {value} at {who:?} is older than a finished write"));
-        }
-        Ok(())
-    }
-}
-
-/// What keeps a process from seeing values older than its own.
-#[derive(Clone, Copy)]
-enum Sure<'a> {
-    /// The store does not lie.
-    Honest,
-    /// Memory, as long as it holds the value.
-    Memory(&'a Cache),
-    Nothing,
 }
 
 pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
