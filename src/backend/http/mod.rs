@@ -9,11 +9,12 @@ use reqwest::{
     Method, Request, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
+use tokio::time::Instant;
 
 pub use self::builder::HttpBuilder;
 use super::{
     Backend, Write,
-    web::{Answer, Limits, Web, each},
+    web::{Answer, Limits, Web, each, set_each},
 };
 use crate::{
     crypto::{Sealed, StoreKey},
@@ -134,7 +135,16 @@ impl HttpBackend {
 
     /// The answer if it is a success, none if it is 404.
     async fn ask(&self, request: Request, largest: usize) -> Result<Option<Answer>, BackendError> {
-        let answer = self.web.send(request, largest).await?;
+        self.ask_by(self.web.deadline(), request, largest).await
+    }
+
+    async fn ask_by(
+        &self,
+        deadline: Instant,
+        request: Request,
+        largest: usize,
+    ) -> Result<Option<Answer>, BackendError> {
+        let answer = self.web.send_by(deadline, request, largest).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
             _ if answer.is_success() => Ok(Some(answer)),
@@ -142,7 +152,13 @@ impl HttpBackend {
         }
     }
 
-    async fn put(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
+    async fn put(
+        &self,
+        deadline: Instant,
+        key: &StoreKey,
+        entry: Sealed,
+        ttl: Option<Duration>,
+    ) -> Result<(), BackendError> {
         if entry.len() > self.web.limits.max_entry {
             return Err(self.web.too_large());
         }
@@ -153,7 +169,7 @@ impl HttpBackend {
         let octets = HeaderValue::from_static("application/octet-stream");
         request.headers_mut().insert(CONTENT_TYPE, octets);
         *request.body_mut() = Some(entry.into_bytes().into());
-        let answer = self.web.send(request, NO_ENTRY).await?;
+        let answer = self.web.send_by(deadline, request, NO_ENTRY).await?;
         if answer.is_success() { Ok(()) } else { Err(answer.refusal()) }
     }
 }
@@ -172,9 +188,11 @@ impl Backend for HttpBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        match self.put(key, entry, ttl).await {
+        let deadline = self.web.deadline();
+        match self.put(deadline, key, entry, ttl).await {
             Err(err) if err.kind() == BackendErrorKind::TooLarge => {
-                self.delete(key).await?; // what is there is not what was last set
+                // What is there is not what was last set.
+                self.ask_by(deadline, self.request(Method::DELETE, key), NO_ENTRY).await?;
                 Err(err)
             }
             done => done,
@@ -195,8 +213,7 @@ impl Backend for HttpBackend {
     }
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-        let writes = writes.into_iter().map(|(key, entry, ttl)| (key, (entry, ttl))).collect();
-        each(writes, |key, (entry, ttl)| async move { self.set(&key, entry, ttl).await }).await.map(drop)
+        set_each(writes, |key, entry, ttl| async move { self.set(&key, entry, ttl).await }).await
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {

@@ -10,6 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Method, Request};
+use tokio::time::Instant;
 
 pub use self::builder::UpstashBuilder;
 pub(crate) use self::builder::{check_token, check_url};
@@ -132,18 +133,25 @@ impl UpstashBackend {
     /// What `read` makes of the reply to one command; what it makes nothing of is no answer.
     async fn call<T>(
         &self,
+        deadline: Instant,
         request: Request,
         largest: usize,
         read: impl FnOnce(Reply) -> Option<T>,
     ) -> Result<T, BackendError> {
-        let answer = self.web.send(request, largest + resp2::FRAME).await?;
+        let answer = self.web.send_by(deadline, request, largest + resp2::FRAME).await?;
         read(request::reply(&answer)?).ok_or_else(|| answer.unexpected())
     }
 
     /// A command on one name that is answered by 0 or 1.
-    async fn flag(&self, method: Method, command: &str, key: &StoreKey) -> Result<bool, BackendError> {
+    async fn flag(
+        &self,
+        deadline: Instant,
+        method: Method,
+        command: &str,
+        key: &StoreKey,
+    ) -> Result<bool, BackendError> {
         let request = self.web.request(method, &[command, key.as_str()]);
-        self.call(request, resp2::MAX_LINE, |reply| match reply {
+        self.call(deadline, request, resp2::MAX_LINE, |reply| match reply {
             Reply::Integer(number) => flag(number),
             _ => None,
         })
@@ -152,6 +160,7 @@ impl UpstashBackend {
 
     async fn try_set(
         &self,
+        deadline: Instant,
         key: &StoreKey,
         entry: Sealed,
         ttl: Option<Duration>,
@@ -160,7 +169,7 @@ impl UpstashBackend {
             return Err(self.web.too_large());
         }
         let request = request::set(&self.web, key, entry, ttl);
-        self.call(request, resp2::MAX_LINE, |reply| (reply == Reply::OK).then_some(())).await
+        self.call(deadline, request, resp2::MAX_LINE, |reply| (reply == Reply::OK).then_some(())).await
     }
 
     /// The entries of up to [`MAX_BATCH`](Self::MAX_BATCH) names. `None` where they are too long for one answer.
@@ -193,7 +202,7 @@ fn flag(number: i64) -> Option<bool> {
 impl Backend for UpstashBackend {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         let request = self.web.request(Method::GET, &["get", key.as_str()]);
-        self.call(request, self.largest(), |reply| match reply {
+        self.call(self.web.deadline(), request, self.largest(), |reply| match reply {
             Reply::Nil => Some(None),
             Reply::Bulk(entry) => (entry.len() <= self.largest()).then_some(Some(entry)),
             _ => None,
@@ -202,9 +211,10 @@ impl Backend for UpstashBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        match self.try_set(key, entry, ttl).await {
+        let deadline = self.web.deadline();
+        match self.try_set(deadline, key, entry, ttl).await {
             Err(err) if err.kind() == TooLarge => {
-                self.delete(key).await?; // what is there is stale from now on
+                self.flag(deadline, Method::POST, "del", key).await?; // what is there is stale from now on
                 Err(err)
             }
             done => done,
@@ -212,11 +222,11 @@ impl Backend for UpstashBackend {
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        self.flag(Method::POST, "del", key).await
+        self.flag(self.web.deadline(), Method::POST, "del", key).await
     }
 
     async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        self.flag(Method::GET, "exists", key).await
+        self.flag(self.web.deadline(), Method::GET, "exists", key).await
     }
 
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
@@ -234,12 +244,7 @@ impl Backend for UpstashBackend {
     }
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-        let writes = writes.into_iter().map(|(key, entry, ttl)| (key, (entry, ttl))).collect();
-        let refused = web::each(writes, async |key, (entry, ttl)| match self.set(&key, entry, ttl).await {
-            Err(err) if err.kind() == TooLarge => Ok(Some(err)), // the others are stored none the less
-            done => done.map(|()| None),
-        });
-        refused.await?.into_iter().flatten().next().map_or(Ok(()), Err)
+        web::set_each(writes, |key, entry, ttl| async move { self.set(&key, entry, ttl).await }).await
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
@@ -261,7 +266,9 @@ impl Backend for UpstashBackend {
 
     async fn ping(&self) -> Result<(), BackendError> {
         let request = self.web.request(Method::GET, &["ping"]);
-        self.call(request, resp2::MAX_LINE, |reply| matches!(reply, Reply::Line(_)).then_some(())).await
+        let deadline = self.web.deadline();
+        self.call(deadline, request, resp2::MAX_LINE, |reply| matches!(reply, Reply::Line(_)).then_some(()))
+            .await
     }
 
     fn breaker_state(&self) -> Option<BreakerState> {
