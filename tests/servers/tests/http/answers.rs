@@ -164,13 +164,14 @@ async fn entry_too_large_harms_no_other_of_its_batch() {
 /// More than `examples/http_store.rs` takes, which says so before it has read it all.
 #[tokio::test]
 async fn entry_too_large_for_the_example_is_too_large_and_leaves_nothing_stale() {
-    for speaks in [Speaks::Http1, Speaks::Tls1, Speaks::Tls2] {
+    let large = [(16 << 20) + 1, 32 << 20].map(|size| entry(2, size));
+    for speaks in [Speaks::Http1, Speaks::Tls2] {
         let server = Contract::speaking(speaks).await;
         let backend = server.backend();
-        for size in [(16 << 20) + 1, 64 << 20] {
+        for large in &large {
             backend.set(&key(1), entry(1, 200), None).await.unwrap();
-            let err = failing(backend.set(&key(1), entry(2, size), None)).await;
-            assert_eq!(err.kind(), Kind::TooLarge, "{speaks:?} {size}");
+            let err = failing(backend.set(&key(1), large.clone(), None)).await;
+            assert_eq!(err.kind(), Kind::TooLarge, "{speaks:?} {}", large.len());
             assert_eq!(backend.get(&key(1)).await.unwrap(), None);
         }
     }
