@@ -46,7 +46,8 @@ const NO_ENTRY: usize = 64 * 1024;
 /// # Time limits and healing
 ///
 /// No call takes longer than [2 s](HttpBuilder::timeout) in all: looking up the host, connecting, TLS, sending, and the
-/// whole answer. A batch is so many calls, up to 16 at the same time, each with this limit; the first error ends it.
+/// whole answer; and for a `set` of too large an entry, the deletion of the older one. A batch is so many calls, up to 16
+/// at the same time, each with this limit; the first error ends it, unless an entry is too large.
 ///
 /// - A call that met a dead connection is made once more on a new one, within the same limit. So a `delete` whose answer
 ///   was lost may say `false`.
@@ -67,14 +68,19 @@ const NO_ENTRY: usize = 64 * 1024;
 /// | 425, 500, 502, 503, and all 5xx but 501 and 505 | [`Transient`](BackendErrorKind::Transient) |
 /// | all others | [`Rejected`](BackendErrorKind::Rejected) |
 ///
+/// Such an answer counts though its body does not arrive: that is waited for a quarter of the time limit at most.
 /// `Retry-After`, in seconds or as a date, is the error's [`retry_after`](BackendError::retry_after), up to an hour.
 ///
 /// # Sizes
 ///
 /// An entry is at most 128 MiB, [up to](HttpBuilder::max_entry) [512 MiB](Self::LARGEST_ENTRY). A larger one, and one that
-/// the server answers with 413, is [`TooLarge`](BackendErrorKind::TooLarge), and what was stored under its name is deleted.
+/// the server answers with 413, is [`TooLarge`](BackendErrorKind::TooLarge), and what was stored under its name is deleted,
+/// in what is left of the call's time; if that fails, its error is given instead, and the older entry may still be there.
+/// The other entries of a `set_many` are stored none the less.
+///
 /// An answer that is longer than this is [`Rejected`](BackendErrorKind::Rejected) and not read, nor is more than 16 KiB
-/// of one that is an error. Nothing is ever decompressed.
+/// of one that is an error. Nothing is ever decompressed. What is not bounded is a sum: a batch of 512 names may be
+/// answered with 512 times the largest entry, and many calls at once with that many.
 ///
 /// A ttl is rounded up to whole seconds, and is at most 2^31 - 1 of them, 68 years.
 ///

@@ -37,8 +37,8 @@ const NAME: &str = "upstash";
 ///
 /// # Requests, time and costs
 ///
-/// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most.
-/// A batch is one command for each name, and its requests take as long each:
+/// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most;
+/// a `set` of too large an entry is up to two, which take 2 s in all. A batch is one command for each name, and its requests take as long each:
 ///
 /// - `get_many` and `delete_many` send up to [100](Self::MAX_BATCH) commands in a request, one request after the other.
 ///   Entries come in base64, which is a third longer, and those of one request are altogether as long as one
@@ -54,10 +54,12 @@ const NAME: &str = "upstash";
 ///
 /// A request may have [10 MB](Self::MAX_REQUEST) in the plans "Free" and "Pay as you go", so an entry may have
 /// [somewhat less](Self::ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, nor
-/// is what was stored before under its name kept: it is deleted, and if that fails, its error is given instead. The same
-/// holds where the server says that an entry is too large. The other entries of a `set_many` are stored none the less.
+/// is what was stored before under its name kept: it is deleted. The same holds where the server says that an entry is
+/// too large; then the deletion has what is left of the call's time. If it fails, its error is given instead, and the
+/// older entry may still be there. The other entries of a `set_many` are stored none the less.
 ///
-/// What the server sends is read up to the largest entry, and not further.
+/// What the server sends is read up to the largest entry, and not further. What is not bounded is a sum: a batch of 512
+/// names may be answered with 512 times the largest entry, and many calls at once with that many.
 ///
 /// A ttl goes to milliseconds, rounded up. One of more than [100 years](Self::LONGEST_TTL) is sent as that.
 ///
@@ -70,6 +72,9 @@ const NAME: &str = "upstash";
 /// | 500 and above | [`Transient`](crate::BackendErrorKind::Transient) |
 /// | a redirect, 404: not the URL of a database | [`Misconfigured`](crate::BackendErrorKind::Misconfigured) |
 /// | another error, or what is no answer | [`Rejected`](crate::BackendErrorKind::Rejected) |
+///
+/// The status counts where the words do not arrive: they are waited for a quarter of the time limit at most. If it only
+/// blames the request, the error is `Transient` then.
 ///
 /// A limit of a day or a month does not end soon: behind [`resilient`](crate::BackendExt::resilient) most calls are
 /// refused at once until it does.
