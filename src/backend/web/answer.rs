@@ -9,13 +9,7 @@ use reqwest::{
 };
 
 use super::error::Failure;
-use crate::{
-    clock::Clock,
-    error::{
-        BackendError,
-        BackendErrorKind::{Misconfigured, Rejected},
-    },
-};
+use crate::{clock::Clock, error::BackendError};
 
 /// Most bytes that are read of an answer which is no success: enough to keep the connection, and for an error's code.
 const REFUSAL: usize = 16 * 1024;
@@ -32,6 +26,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Whether it is no success, and its body did not arrive.
+    #[cfg_attr(not(any(feature = "cloudflare-kv", feature = "upstash")), allow(dead_code))]
+    // `http` goes by the status
     pub(super) broke_off: bool,
     /// Empty where the answer is no success, and its body did not arrive or has more than 16 KiB.
     pub(crate) body: Bytes,
@@ -51,7 +47,10 @@ impl Answer {
 
     /// The error that this status is, for a store whose words say more: where they did not arrive, a status that blames
     /// the request means no more than that.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(crate) fn wordless(&self) -> BackendError {
+        use crate::error::BackendErrorKind::{Misconfigured, Rejected};
+
         let refusal = self.refusal();
         match refusal.kind() {
             Rejected | Misconfigured if self.broke_off => Failure::closed().of(self.backend),
@@ -60,6 +59,7 @@ impl Answer {
     }
 
     /// The error of an answer that is not what was asked for.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(crate) fn unexpected(&self) -> BackendError {
         Failure::unexpected().of(self.backend)
     }

@@ -1,14 +1,10 @@
 //! Batches, for stores that take one name at a time.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{collections::HashMap, future::Future};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use crate::{
-    backend::Write,
-    crypto::{Sealed, StoreKey},
-    error::{BackendError, BackendErrorKind},
-};
+use crate::{crypto::StoreKey, error::BackendError};
 
 /// Calls of one batch at the same time.
 const AT_ONCE: usize = 16;
@@ -39,27 +35,6 @@ where
         }
     }
     Ok(results.into_iter().flatten().collect())
-}
-
-/// [`each`] for writes: one that the store finds too large ends nothing, and is the error when all others are done.
-pub(crate) async fn set_each<F>(
-    writes: Vec<Write>,
-    set: impl Fn(StoreKey, Sealed, Option<Duration>) -> F,
-) -> Result<(), BackendError>
-where
-    F: Future<Output = Result<(), BackendError>>,
-{
-    let writes = writes.into_iter().map(|(key, entry, ttl)| (key, (entry, ttl))).collect();
-    let refused = each(writes, |key, (entry, ttl)| {
-        let set = set(key, entry, ttl);
-        async move {
-            match set.await {
-                Err(err) if err.kind() == BackendErrorKind::TooLarge => Ok(Some(err)),
-                done => done.map(|()| None),
-            }
-        }
-    });
-    refused.await?.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
 /// The calls for one name: where each result belongs, and what the call is given.
@@ -97,17 +72,21 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+pub(super) mod tests {
+    use std::{
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        time::Duration,
     };
 
     use tokio::time::sleep;
 
     use super::*;
+    use crate::error::BackendErrorKind;
 
-    fn key(number: usize) -> StoreKey {
+    pub(crate) fn key(number: usize) -> StoreKey {
         let letters = b"abcdefghijklmnopqrstuvwxyz";
         let [high, low] = [number / 26, number % 26].map(|at| char::from(letters[at]));
         StoreKey::parse(&format!("b1.{}{high}{low}a", "a".repeat(49))).unwrap()

@@ -6,6 +6,8 @@ mod batch;
 mod error;
 mod pool;
 mod settings;
+#[cfg(any(feature = "http", feature = "upstash"))]
+mod writes;
 
 use std::{
     future::Future,
@@ -18,10 +20,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+#[cfg(feature = "upstash")]
+pub(super) use self::base::parse;
+#[cfg(any(feature = "http", feature = "upstash"))]
+pub(super) use self::writes::set_each;
 pub(super) use self::{
     answer::Answer,
-    base::parse,
-    batch::{each, set_each},
+    batch::each,
     error::Failure,
     settings::{Limits, Settings, setters},
 };
@@ -63,6 +68,7 @@ impl Web {
     /// A success may have a body of `largest` bytes; more is [`Rejected`](crate::BackendErrorKind::Rejected), and not
     /// read. Of any other answer the status counts, even where its body does not arrive. The request must be one that may arrive twice: it is sent once more, on a new connection, if the first
     /// was lost and may have been an old one.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(super) async fn send(&self, request: Request, largest: usize) -> Result<Answer, BackendError> {
         self.send_by(self.deadline(), request, largest).await
     }
@@ -83,6 +89,7 @@ impl Web {
     }
 
     /// The same, and `None` where a success is longer than that.
+    #[cfg(feature = "upstash")]
     pub(super) async fn send_if_short(
         &self,
         request: Request,
