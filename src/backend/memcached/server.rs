@@ -155,7 +155,7 @@ struct Attempt {
 impl Attempt {
     async fn open(&self) -> Result<Connection, Failure> {
         let Server { address, limits, reached, .. } = &*self.server;
-        let opening = Connection::open(&address.way, limits.max_entry, reached.load(Relaxed));
+        let opening = Connection::open(&address.way, *limits, reached.load(Relaxed));
         let opened = timeout(limits.timeout, opening).await.unwrap_or_else(|_| Err(Failure::no_connection()));
         let mut state = self.server.state();
         match &opened {
