@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     crypto::{Sealed, StoreKey},
-    error::BackendError,
+    error::{BackendError, BackendErrorKind},
     metrics::BreakerState,
 };
 
@@ -42,7 +42,7 @@ const NAME: &str = "cloudflare-kv";
 /// | `get`, `set`, `exists`, `ping` | 1 |
 /// | `delete` | 2: the API does not say whether there was something to delete, so its metadata are read first |
 /// | `get_many` | 1 for each name, 16 at the same time: the API's bulk read gives text only |
-/// | `set_many` | 1 for up to 10,000 writes, or 4 MiB of entries and the last one |
+/// | `set_many` | 1 for up to 10,000 writes, or 4 MiB of entries and the last one; more where a server between takes less at once (413): halves |
 /// | `delete_many` | 1 for each name, 16 at the same time, and 1 for up to 10,000 names |
 ///
 /// An entry is at most [25 MiB](Self::LARGEST_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and
@@ -142,10 +142,14 @@ impl Backend for CloudflareKvBackend {
         for names in large.chunks(bulk::MAX_NAMES) {
             self.api.remove_all(names).await?;
         }
+        let mut done = if large.is_empty() { Ok(()) } else { Err(self.api.web.too_large()) };
         for part in bulk::parts(fit) {
-            self.api.set_all(&part).await?;
+            match self.api.set_all(&part).await {
+                Err(refusal) if refusal.kind() != BackendErrorKind::TooLarge => return Err(refusal),
+                outcome => done = done.and(outcome),
+            }
         }
-        if large.is_empty() { Ok(()) } else { Err(self.api.web.too_large()) }
+        done
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {

@@ -116,8 +116,22 @@ impl Api {
         entry.len() <= self.web.limits.max_entry
     }
 
-    /// Writes under at most [`bulk::MAX_NAMES`] names, all different, of entries that fit.
+    /// Writes under at most [`bulk::MAX_NAMES`] names, all different, of entries that fit. What the server finds too large
+    /// goes in halves, down to a single write, which tells whose entry it is.
     pub(super) async fn set_all(&self, writes: &[Write]) -> Result<(), BackendError> {
+        let mut done = Ok(());
+        let mut left = vec![writes];
+        while let Some(part) = left.pop() {
+            match self.set_at_once(part).await {
+                Err(refusal) if refusal.kind() != BackendErrorKind::TooLarge => return Err(refusal),
+                Err(_) if part.len() > 1 => left.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
+                outcome => done = done.and(outcome),
+            }
+        }
+        done
+    }
+
+    async fn set_at_once(&self, writes: &[Write]) -> Result<(), BackendError> {
         if let [(key, entry, ttl)] = writes {
             return self.set(key, entry, *ttl).await;
         }

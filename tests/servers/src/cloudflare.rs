@@ -30,19 +30,38 @@ impl Cloudflare {
         Self::with(requests, window, None)
     }
 
+    /// With these ids and this token; any number of requests.
+    pub fn of(account: &str, namespace: &str, token: &str, certs: Option<Certs>) -> Self {
+        let bindings = json!({ "ACCOUNT": account, "NAMESPACE": namespace, "TOKEN": token, "LIMIT": 0 });
+        Self::bound_to(bindings, certs)
+    }
+
+    /// Takes requests with bodies of at most so many bytes.
+    pub fn with_largest_body(bytes: usize) -> Self {
+        let ids =
+            json!({ "ACCOUNT": ACCOUNT, "NAMESPACE": NAMESPACE, "TOKEN": TOKEN, "LIMIT": 0, "BODY": bytes });
+        Self::bound_to(ids, None)
+    }
+
+    /// Over the namespace of a Worker, in its place.
+    pub fn in_place_of(worker: Worker) -> Self {
+        let bindings = json!({ "ACCOUNT": ACCOUNT, "NAMESPACE": NAMESPACE, "TOKEN": TOKEN, "LIMIT": 0 });
+        Self(worker.replaced_by(script(bindings, None)))
+    }
+
     fn with(requests: u32, window: Duration, certs: Option<Certs>) -> Self {
-        Self(Worker::start(WorkerScript {
-            path: "tests/servers/workers/cloudflare.mjs",
-            namespace: "KV",
-            bindings: json!({
-                "ACCOUNT": ACCOUNT,
-                "NAMESPACE": NAMESPACE,
-                "TOKEN": TOKEN,
-                "LIMIT": requests,
-                "WINDOW": window.as_secs(),
-            }),
-            certs,
-        }))
+        let bindings = json!({
+            "ACCOUNT": ACCOUNT,
+            "NAMESPACE": NAMESPACE,
+            "TOKEN": TOKEN,
+            "LIMIT": requests,
+            "WINDOW": window.as_secs(),
+        });
+        Self::bound_to(bindings, certs)
+    }
+
+    fn bound_to(bindings: Value, certs: Option<Certs>) -> Self {
+        Self(Worker::start(script(bindings, certs)))
     }
 
     /// A backend for what listens on this port.
@@ -59,6 +78,10 @@ impl Cloudflare {
         let keys = body["result"].as_array().unwrap().iter();
         keys.map(|key| (key["name"].as_str().unwrap().into(), key["expiration"].as_u64())).collect()
     }
+}
+
+fn script(bindings: Value, certs: Option<Certs>) -> WorkerScript {
+    WorkerScript { path: "tests/servers/workers/cloudflare.mjs", namespace: "KV", bindings, certs }
 }
 
 impl Store for Cloudflare {

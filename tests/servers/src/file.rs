@@ -10,6 +10,12 @@ use crate::Store;
 /// The directory, gone when dropped.
 pub struct Files(TempDir);
 
+impl Files {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 impl Store for Files {
     type Backend = FileBackend;
 

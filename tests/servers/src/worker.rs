@@ -57,6 +57,14 @@ impl Worker {
         assert!(self.run(), "the Worker does not start again on its port");
     }
 
+    /// Another Worker on the same port, with what the namespace of this one holds.
+    pub fn replaced_by(mut self, script: WorkerScript) -> Self {
+        self.stop();
+        self.script = script;
+        self.start_again();
+        self
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -50,6 +50,9 @@ async function route(request, env) {
   if (authorization !== `Bearer ${env.TOKEN}`) throw new Failure(401, 10000, "Authentication error");
   if (path[1] !== env.ACCOUNT) throw new Failure(403, 10000, "Authentication error");
   if (path[2] !== env.NAMESPACE) throw new Failure(404, 10013, "namespace not found");
+  if (env.BODY && (await request.clone().arrayBuffer()).byteLength > env.BODY) {
+    throw new Failure(413, 10001, "request too large");
+  }
   const [kind, name] = path[3].split(/\/(.*)/s);
   switch (`${request.method} ${kind}`) {
     case "GET values":

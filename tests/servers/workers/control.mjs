@@ -18,7 +18,7 @@ const worker = new Miniflare({
   modules: [{ type: "ESModule", path: "worker.mjs", contents: readFileSync(settings.script, "utf8") }],
   compatibilityDate: "2026-04-01",
   bindings: settings.bindings,
-  kvNamespaces: [settings.namespace],
+  kvNamespaces: { [settings.namespace]: "entries" }, // one namespace, whatever a Worker calls it
   kvPersist: settings.directory,
   cf: false, // or it asks Cloudflare for what a request's `cf` is to hold
 });

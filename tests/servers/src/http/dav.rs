@@ -24,6 +24,11 @@ impl Dav {
         Self(Nginx::start("", location, certs))
     }
 
+    /// Of one with TLS.
+    pub fn certs(&self) -> &Certs {
+        self.0.certs.as_ref().unwrap()
+    }
+
     /// Whether every request so far was HTTP/2.
     pub fn spoke_http_2(&self) -> bool {
         let versions = self.0.versions();
@@ -32,7 +37,7 @@ impl Dav {
 
     /// The backend for one with TLS.
     pub fn tls_backend(&self) -> HttpBackend {
-        let ca = self.0.certs.as_ref().unwrap().ca.as_str();
+        let ca = self.certs().ca.as_str();
         let url = format!("https://localhost:{}", self.0.port);
         HttpBackend::builder(&url).timeout(PATIENT).ca_certificates(ca).build().unwrap()
     }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use blindcache::{Backend, BackendErrorKind as Kind, HttpBackend, conformance::Expiry};
-use blindcache_server_tests::{Store, Worker, WorkerScript, entry, in_time, key};
+use blindcache_server_tests::{Cloudflare, Store, Worker, WorkerScript, entry, in_time, key};
 use serde_json::json;
+
+use crate::limits::expire_after;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -109,6 +111,23 @@ async fn only_blinded_names_and_sealed_entries_are_taken() {
         assert_eq!(put(&format!("{path}?ttl={ttl}"), &sealed).await, 204, "{ttl}");
     }
     assert_eq!(put(&format!("/cache/app%3Av1.{name}"), &sealed).await, 204);
+}
+
+#[tokio::test]
+async fn ttl_reaches_the_namespace_within_its_limits() {
+    let example = Example::with_token(TOKEN);
+    let backend = example.backend();
+    let ttls = [
+        (1, Some(Duration::from_millis(1)), Some(60)),
+        (2, Some(Duration::from_millis(90_001)), Some(91)),
+        (3, Some(Duration::MAX), Some(3_650 * 24 * 3_600)),
+        (4, None, None),
+    ];
+    for (number, ttl, _) in ttls {
+        backend.set(&key(number), entry(number, 200), ttl).await.unwrap();
+    }
+    let server = tokio::task::spawn_blocking(|| Cloudflare::in_place_of(example.0)).await.unwrap();
+    expire_after(&server, &ttls.map(|(number, _, expected)| (number, expected))).await;
 }
 
 #[tokio::test]

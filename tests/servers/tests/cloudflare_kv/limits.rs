@@ -60,6 +60,50 @@ async fn entry_that_the_server_finds_too_large_takes_the_older_one_along() {
 }
 
 #[tokio::test]
+async fn batch_that_the_server_finds_too_large_is_written_in_parts() {
+    // No two of the entries of 200 bytes fit, or no four of them.
+    for largest in [500, 1_000] {
+        let server = Cloudflare::with_largest_body(largest);
+        let backend = at(server.0.port);
+        let minute = Some(Duration::from_secs(90));
+        for number in 1..6 {
+            backend.set(&key(number), entry(number, 300), None).await.unwrap();
+        }
+        let small = (1..9).map(|number| (key(number), entry(number, 200), minute));
+        assert_eq!(kind(backend.set_many(small.collect())).await, Ok(()), "{largest}");
+        let sizes = [(1, 250), (2, 1_200), (3, 250), (4, 250), (5, 1_200)];
+        let some_large = sizes.map(|(number, size)| (key(number), entry(number, size), None));
+        assert_eq!(kind(backend.set_many(some_large.into())).await, Err(Kind::TooLarge), "{largest}");
+        let found = backend.get_many(&[1, 2, 3, 4, 5, 6, 7, 8].map(key)).await.unwrap();
+        let lengths: Vec<_> = found.into_iter().map(|found| found.map(|entry| entry.len())).collect();
+        let [old, new] = [200, 250].map(Some);
+        assert_eq!(lengths, [new, None, new, new, None, old, old, old], "{largest}");
+        let expirations = server.expirations().await;
+        let expiring = expirations.iter().filter(|(_, expiration)| expiration.is_some()).count();
+        assert_eq!((expirations.len(), expiring), (6, 3), "{largest}");
+    }
+}
+
+/// The parts after it are written all the same.
+#[tokio::test]
+async fn part_with_a_too_large_entry_does_not_end_a_batch() {
+    let large = key(1).as_str().to_owned();
+    let fake = HttpFake::start(move |asked| match asked.method.as_str() {
+        "PUT" if asked.path.ends_with(&large) => refusal(413, 1),
+        _ => success("null"),
+    })
+    .await;
+    let writes = vec![(key(1), entry(1, 5 << 20), None), (key(2), entry(2, 200), None)];
+    assert_eq!(kind(at(fake.port).set_many(writes)).await, Err(Kind::TooLarge));
+    let asked: Vec<_> = fake.asked().into_iter().map(|it| (it.method, it.path)).collect();
+    let ends = [("PUT", key(1)), ("DELETE", key(1)), ("PUT", key(2))];
+    assert_eq!(asked.len(), ends.len(), "{asked:?}");
+    for ((method, path), (expected, name)) in asked.iter().zip(ends) {
+        assert!(method == expected && path.ends_with(name.as_str()), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn entry_that_cannot_be_removed_is_the_error_of_that() {
     let fake = HttpFake::start(|_| Said::answer(500, "", "")).await;
     let backend = Cloudflare::builder(fake.port).max_entry(SMALL).build().unwrap();
@@ -91,18 +135,22 @@ async fn ttl_reaches_the_store_within_its_limits() {
         let batch = [number + 10, number + 20].map(|number| (key(number), entry(number, 200), ttl));
         backend.set_many(batch.into()).await.unwrap();
     }
+    let all = ttls.iter().flat_map(|(number, _, expected)| [0, 10, 20].map(|by| (number + by, *expected)));
+    expire_after(&server, &all.collect::<Vec<_>>()).await;
+}
+
+/// The namespace holds these names and no others, and each expires after so many seconds from when it was written.
+pub(crate) async fn expire_after(server: &Cloudflare, expected: &[(u64, Option<u64>)]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let expirations = server.expirations().await;
-    assert_eq!(expirations.len(), 12);
-    for (number, _, expected) in ttls {
-        for number in [number, number + 10, number + 20] {
-            let (_, found) = expirations.iter().find(|(name, _)| name == key(number).as_str()).unwrap();
-            // Some seconds may have passed since.
-            let left = found.map(|at| at - now);
-            let near =
-                left.zip(expected).is_none_or(|(left, expected)| left <= expected && left + 30 > expected);
-            assert!(left.is_some() == expected.is_some() && near, "{number}: {left:?} for {expected:?}");
-        }
+    assert_eq!(expirations.len(), expected.len());
+    for (number, expected) in expected {
+        let (_, found) = expirations.iter().find(|(name, _)| name == key(*number).as_str()).unwrap();
+        // Some seconds may have passed since.
+        let left = found.map(|at| at - now);
+        let near =
+            left.zip(*expected).is_none_or(|(left, expected)| left <= expected && left + 30 > expected);
+        assert!(left.is_some() == expected.is_some() && near, "{number}: {left:?} for {expected:?}");
     }
 }
 

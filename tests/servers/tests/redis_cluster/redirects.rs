@@ -90,7 +90,7 @@ async fn node_that_points_nowhere_is_transient_or_misconfigured() {
     }
 }
 
-/// As many nodes as a cluster cannot have: what is known of them has an end.
+/// More nodes than a cluster can have are forgotten again, so that there is room for a real one.
 #[tokio::test]
 async fn nodes_that_are_made_up_have_an_end() {
     let count = AtomicUsize::new(0);
@@ -109,6 +109,14 @@ async fn nodes_that_are_made_up_have_an_end() {
         assert!([Kind::Transient, Kind::Timeout].contains(&kind), "{kind:?}");
         assert!(backend.exists(&key(1)).await.unwrap());
     }
+    let real = node(|_, _| text("$-1\r\n")).await;
+    let (port, here) = (script.port, real.port);
+    script.play(move |words| match &*words[0] {
+        "CLUSTER" => Some(all_slots_at(port)),
+        _ => text(format!("-MOVED 1 127.0.0.1:{here}\r\n")),
+    });
+    until("a real node is followed", async || in_time(backend.get(&key(1))).await.is_ok()).await;
+    assert!(real.heard().iter().any(|words| words[0] == "GET"));
 }
 
 #[tokio::test]
