@@ -1,5 +1,6 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
+mod calls;
 mod certs;
 pub mod cloudflare;
 pub mod cluster;
@@ -28,6 +29,7 @@ use std::{
 use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, StoreKey};
 
 pub use self::{
+    calls::each_method,
     certs::Certs,
     cloudflare::Cloudflare,
     cluster::{Cluster, Lone},
