@@ -37,6 +37,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for id in 0..ENTRIES {
         cache.set(("user", id), format!("user {id}")).await?;
         if id % 4 == 3 {
+            let before = [old_id, new_id].map(|id| opened(&cache, id));
+            read_all(&cache).await?;
+            let [by_old, by_new] = [opened(&cache, old_id) - before[0], opened(&cache, new_id) - before[1]];
+            println!(
+                "   Cache::stats().opened: reading them all opened {by_old} by the old key, {by_new} by the new one"
+            );
             report(&store, old_id, new_id);
         }
     }
@@ -50,7 +56,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn cache(store: &MemoryBackend, keys: Keyring) -> Result<Cache, Box<dyn Error>> {
     let acme = EncryptedBackend::new(store.clone(), keys.tenant("acme")?);
-    Ok(Cache::builder(acme).ttl(Duration::from_secs(3600)).build()?)
+    // Nothing in memory, so that every read opens an entry of the store.
+    Ok(Cache::builder(acme).ttl(Duration::from_secs(3600)).l1(0).build()?)
 }
 
 /// Asks for every entry, and counts those that had to be computed.
@@ -64,6 +71,13 @@ async fn read_all(cache: &Cache) -> Result<u32, Infallible> {
         cache.get_or_compute(("user", id), compute).await?;
     }
     Ok(computed)
+}
+
+/// What an operator watches: how many entries were opened that this key sealed. When the old key's number stands still for as
+/// long as entries live, it can go.
+fn opened(cache: &Cache, id: KeyId) -> u64 {
+    let opened = cache.stats().opened;
+    opened.iter().find(|(by, _)| *by == Some(id)).map_or(0, |(_, count)| *count)
 }
 
 /// The key id stands in each entry, in the open: bytes 4 to 8.

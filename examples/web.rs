@@ -3,7 +3,8 @@
 //!     cargo run --example web             http://127.0.0.1:8080/acme/report
 //!     cargo run --example web -- --demo   asks itself a few times, and ends
 //!
-//! Without `REDIS_URL` the store is in memory; `/stats` tells what the cache has done.
+//! Without `REDIS_URL` the store is in memory. `/metrics` tells what the cache has done, in Prometheus's text form; with the
+//! feature `metrics` the same numbers go to whatever recorder the application has.
 
 use std::{env, error::Error, io, sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
-use blindcache::{AnyBackend, Cache, EncryptedBackend, Keyring, MasterKey, MemoryBackend};
+use blindcache::{AnyBackend, Cache, EncryptedBackend, Keyring, MasterKey, MemoryBackend, Requests};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -40,12 +41,29 @@ impl App {
         Ok(Self { cache, keys })
     }
 
+    /// The tenant stands in the URL, so whoever asks gets anybody's report: in production take it from who is logged in.
     async fn report(self, tenant: String) -> Result<String, StatusCode> {
         let keys = self.keys.tenant(&tenant).map_err(|_| StatusCode::NOT_FOUND)?;
         let cache = self.cache.for_tenant(keys);
         let report = cache.get_or_compute("report", || compute(&tenant)).await;
         report.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// The numbers of [`Cache::stats`] by the names that they have in the `metrics` facade.
+fn metrics(cache: &Cache) -> String {
+    let stats = cache.stats();
+    let mut lines: Vec<String> = Vec::new();
+    for Requests { operation, outcome, count, .. } in &stats.requests {
+        let labels = format!("operation=\"{operation}\",outcome=\"{outcome}\"");
+        lines.push(format!("blindcache_requests_total{{{labels}}} {count}"));
+    }
+    for (reason, count) in &stats.unreadable_by_reason {
+        lines.push(format!("blindcache_unreadable_total{{reason=\"{reason}\"}} {count}"));
+    }
+    lines.push(format!("blindcache_waits_total {}", stats.waits));
+    lines.push(format!("blindcache_l1_entries {}", stats.l1_entries));
+    lines.join("\n") + "\n"
 }
 
 /// What is worth caching.
@@ -72,7 +90,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let cache = app.cache.clone();
     let router = Router::new()
         .route("/{tenant}/report", get(|State(app): State<App>, Path(tenant)| app.report(tenant)))
-        .route("/stats", get(|State(app): State<App>| async move { format!("{:#?}\n", app.cache.stats()) }))
+        .route("/metrics", get(|State(app): State<App>| async move { metrics(&app.cache) }))
         .with_state(app);
     let listener = TcpListener::bind(if demo { "127.0.0.1:0" } else { "127.0.0.1:8080" }).await?;
     let address = listener.local_addr()?;
@@ -85,7 +103,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("acme, computed", "/acme/report"),
         ("acme, from memory", "/acme/report"),
         ("globex, its own", "/globex/report"),
-        ("stats", "/stats"),
+        ("metrics", "/metrics"),
     ] {
         let began = Instant::now();
         let answer = ask(address, path).await?;

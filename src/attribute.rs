@@ -103,9 +103,6 @@ impl<P: Presence, A: FnOnce(&P::Inner) -> bool> Keep<P, A> {
     }
 }
 
-/// What the cache is told of a result that it is not to keep: the function's error, or that there is a value aside.
-type Unkept<S> = Option<<S as Shape>::Error>;
-
 /// Calls the function through the cache.
 pub async fn run<S, P, A, F, Fut>(entry: Option<Entry<'_>>, _: S, keep: Keep<P, A>, body: F) -> S::Returned
 where
@@ -117,9 +114,7 @@ where
     Fut: Future<Output = S::Returned>,
 {
     let Some(entry) = entry else { return body().await };
-    let mut aside = None;
-    let cached = entry.get_or_sort(|| sort::<S, _, _, _>(body(), keep, &mut aside)).await;
-    unite::<S>(cached, aside)
+    S::join(entry.get_or_sort(|| sort::<S, _, _, _>(body(), keep)).await)
 }
 
 /// As [`run`]; trouble with the cache is an error.
@@ -139,43 +134,25 @@ where
 {
     let fail = |kind| S::fail(BackendError::new("cached", kind).into());
     let Some(entry) = entry else { return fail(BackendErrorKind::Misconfigured) };
-    let mut aside = None;
-    match entry.strict().get_or_compute(|| sort::<S, _, _, _>(body(), keep, &mut aside)).await {
-        Ok(value) => unite::<S>(Ok(value), aside),
-        Err(ComputeError::Compute(unkept)) => unite::<S>(Err(unkept), aside),
+    match entry.strict().get_or_sort(|| sort::<S, _, _, _>(body(), keep)).await {
+        Ok(value) => S::join(Ok(value)),
+        Err(ComputeError::Compute(error)) => S::join(Err(error)),
         Err(ComputeError::Cache(error)) => S::fail(error),
         Err(ComputeError::TimedOut) => fail(BackendErrorKind::Timeout),
     }
 }
 
-/// Runs the body. A value that is not to be kept is put aside, and is an error to the cache.
-async fn sort<S, P, A, Fut>(
-    body: Fut,
-    keep: Keep<P, A>,
-    aside: &mut Option<S::Value>,
-) -> Result<S::Value, Unkept<S>>
+/// Runs the body, and tells whether its value is to be kept.
+async fn sort<S, P, A, Fut>(body: Fut, keep: Keep<P, A>) -> Result<(S::Value, bool), S::Error>
 where
     S: Shape,
     P: Presence<Value = S::Value>,
     A: FnOnce(&P::Inner) -> bool,
     Fut: Future<Output = S::Returned>,
 {
-    let value = S::split(body.await).map_err(Some)?;
-    if keep.keeps(&value) {
-        return Ok(value);
-    }
-    *aside = Some(value);
-    Err(None)
-}
-
-/// A value aside is newer than a stale one that stood in for it.
-fn unite<S: Shape>(cached: Result<S::Value, Unkept<S>>, aside: Option<S::Value>) -> S::Returned {
-    #[allow(clippy::expect_used)]
-    S::join(match cached {
-        Ok(value) => Ok(aside.unwrap_or(value)),
-        Err(Some(error)) => Err(error),
-        Err(None) => Ok(aside.expect("`sort` puts a value aside before it says so")),
-    })
+    let value = S::split(body.await)?;
+    let kept = keep.keeps(&value);
+    Ok((value, kept))
 }
 
 #[cfg(test)]

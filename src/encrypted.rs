@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::entry::{Loaded, Place, Times, is_nil, later, scope_of};
+pub(crate) use crate::crypto::MAX_SKEW_MS;
 use crate::{
     backend::{AnyBackend, Backend, Write},
     clock::Clock,

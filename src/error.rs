@@ -276,7 +276,7 @@ pub enum BackendErrorKind {
     Transient,
     /// No answer within the time limit: try again.
     Timeout,
-    /// The store asks for fewer calls: try again later, not before [`BackendError::retry_after`].
+    /// The store asks for fewer calls, or is full: try again later, not before [`BackendError::retry_after`].
     Throttled,
     /// Not sent: a circuit breaker is open or a limit on calls is reached.
     Refused,

@@ -8,6 +8,8 @@
 mod history;
 #[path = "model/liar.rs"]
 mod liar;
+#[path = "model/rules.rs"]
+mod rules;
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -64,16 +66,48 @@ fn lies() -> impl Strategy<Value = Vec<liar::Lie>> {
     )
 }
 
+/// Calls of one process for one tenant, whose markers have to be asked for at most of them.
+fn few_steps() -> impl Strategy<Value = Vec<Step>> {
+    let who = || (0..3_u8).prop_map(|key| (0, 0, key));
+    let step = prop_oneof![
+        3 => who().prop_map(|who| Step::Set(who, false)),
+        2 => who().prop_map(Step::Get),
+        2 => who().prop_map(|who| Step::Compute(who, false, true)),
+        1 => who().prop_map(|who| Step::Compute(who, false, false)),
+        1 => who().prop_map(|who| Step::Refresh(who, false)),
+        2 => Just(Step::ReadAll(0, 0)),
+        2 => any::<bool>().prop_map(|ok| Step::ComputeAll(0, 0, ok)),
+        4 => prop_oneof![Just(1_000), Just(3_100)].prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 1..30)
+}
+
+/// A store that brings back what was there before.
+fn replays() -> impl Strategy<Value = Vec<liar::Lie>> {
+    use liar::Lie::{Drop, Honest, Replay};
+    let lie = prop_oneof![1 => Just(Honest), 4 => (0..3_usize).prop_map(Replay), 1 => Just(Drop)];
+    prop::collection::vec(lie, 0..80)
+}
+
 /// Plays histories until one breaks the property; gives the smallest that does.
 fn search(cases: u32, lying: bool, plant: Plant) -> Result<(), String> {
+    let lies = if lying { lies().boxed() } else { truths().boxed() };
+    search_among(cases, steps(), lies, prop_oneof![Just(0), Just(2), Just(100)], plant)
+}
+
+fn search_among(
+    cases: u32,
+    steps: impl Strategy<Value = Vec<Step>>,
+    lies: impl Strategy<Value = Vec<liar::Lie>>,
+    memory: impl Strategy<Value = usize>,
+    plant: Plant,
+) -> Result<(), String> {
     let seed = seed();
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let lies = if lying { lies().boxed() } else { truths().boxed() };
-    let memory = prop_oneof![Just(0_usize), Just(2), Just(100)];
-    let result = runner.run(&(steps(), lies, memory), |(steps, lies, memory)| {
+    let result = runner.run(&(steps, lies, memory), |(steps, lies, memory)| {
         play(&steps, &lies, memory, plant).map_err(TestCaseError::fail)
     });
     match result {
@@ -105,6 +139,13 @@ fn what_is_returned_over_an_honest_store_may_be() {
 #[test]
 fn what_is_returned_over_a_lying_store_may_be() {
     if let Err(found) = search(cases(), true, Plant::Nothing) {
+        panic!("{found}");
+    }
+}
+
+#[test]
+fn what_memory_holds_is_not_followed_by_what_was_before() {
+    if let Err(found) = search_among(cases() / 2, few_steps(), replays(), Just(100), Plant::Nothing) {
         panic!("{found}");
     }
 }

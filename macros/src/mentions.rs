@@ -50,7 +50,8 @@ fn in_tokens(tokens: TokenStream, name: &Ident) -> bool {
             TokenTree::Ident(ident) => !after_dot && ident == name,
             TokenTree::Group(group) => in_tokens(group.stream(), name),
             TokenTree::Literal(literal) => {
-                let text = literal.to_string();
+                // Two braces are one that is written.
+                let text = literal.to_string().replace("{{", "");
                 ["}", ":"].iter().any(|end| text.contains(&format!("{{{name}{end}")))
             }
             TokenTree::Punct(_) => false,
@@ -59,4 +60,26 @@ fn in_tokens(tokens: TokenStream, name: &Ident) -> bool {
         after_dot = !after_dot && matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.');
         found
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn format_string_uses_what_it_captures_and_not_what_it_writes() {
+        let id: Ident = syn::parse_quote!(id);
+        for (expression, uses) in [
+            ("format!(\"{id}\")", true),
+            ("format!(\"a{id:?}\")", true),
+            ("format!(\"{{{id}}}\")", true),
+            ("format!(\"{}\", id)", true),
+            ("format!(\"{{id}}\")", false),
+            ("format!(\"{{id:{other}\")", false),
+            ("format!(\"{}\", other.id)", false),
+        ] {
+            let parsed = syn::parse_str(expression).expect("an expression");
+            assert_eq!(variable(&parsed, &id), uses, "{expression}");
+        }
+    }
 }

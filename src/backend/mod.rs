@@ -29,7 +29,6 @@ mod tls;
 #[cfg(feature = "upstash")]
 pub(crate) mod upstash;
 #[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
-#[allow(dead_code, unused_imports, unused_macros)] // not each of the three uses all of it
 mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

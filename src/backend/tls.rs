@@ -61,7 +61,6 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Flaw> {
 }
 
 /// What is wrong with TLS, in words of ours: rustls's own show names that the server sent.
-#[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
 pub(super) fn words(err: &rustls::Error) -> Flaw {
     use rustls::CertificateError as Certificate;
     match err {
@@ -154,4 +153,13 @@ fn blames_us(alert: AlertDescription) -> bool {
             | Alert::DecryptError // signed by a CA of the same name
             | Alert::HandshakeFailure // what TLS 1.2 servers send for a missing certificate
     )
+}
+
+/// What a handshake fails with where the server's certificate is for a name that must not be in an error of ours.
+#[cfg(test)]
+pub(super) fn for_hunter2() -> io::Error {
+    let expected = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let presented = vec!["DnsName(\"hunter2.example\")".to_owned()];
+    let flaw = rustls::CertificateError::NotValidForNameContext { expected, presented };
+    io::Error::other(rustls::Error::InvalidCertificate(flaw))
 }

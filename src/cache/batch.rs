@@ -141,10 +141,10 @@ impl Cache {
         if items.is_empty() {
             return Ok(());
         }
-        let created_at = self.creation_time(&settings);
+        let beginning = self.beginning(&settings);
         let mut sealed = Vec::with_capacity(items.len());
         for (key, value) in items {
-            let label = settings.label(created_at, &value)?;
+            let label = settings.label(beginning, &value)?;
             let stored = Arc::new(Stored { value, label });
             let write = self.seal(key.as_bytes(), &stored)?;
             sealed.push((key, stored, write));

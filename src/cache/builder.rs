@@ -96,7 +96,7 @@ impl Builder {
     }
 
     /// How long a function may take while there is a stale value to return instead; of another call's function, while
-    /// there is one in memory.
+    /// there is one in memory. It needs a Tokio runtime with its timer, `enable_time`, and panics in another.
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.policy.soft_timeout = Some(limit);
         self
@@ -127,7 +127,8 @@ impl Builder {
     }
 
     /// The most bytes in memory: what entries take sealed, their keys, and 128 for each. Values that were never sealed
-    /// count by their size on the stack.
+    /// count by their size on the stack. An entry of up to nearly 4 MiB is kept (of up to nearly all of it, where this is
+    /// less); of larger ones it depends on how many parts the memory has, which are as many as processors can use.
     #[cfg(feature = "l1")]
     pub fn l1_bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
@@ -149,13 +150,17 @@ impl Builder {
     }
 
     /// How long it is remembered that a tag has no newer marker: how late another process's invalidation may show.
+    ///
+    /// 65,536 tags are remembered, and of those that were pushed out 65,536 invalidations: see
+    /// [`Cache::invalidate_tag`].
     pub fn marker_ttl(mut self, ttl: Duration) -> Self {
         self.marker_ttl = ttl;
         self
     }
 
-    /// The longest that ttl and stale time may be together. The marker of an invalidated tag stays in the store for so
-    /// long.
+    /// The longest that ttl and stale time may be together: a call with longer ones is counted as trouble and not cached.
+    /// The marker of an invalidated tag stays in the store for so long, so every process over the store needs the same, and
+    /// it must not be lowered while there are entries that live longer: their invalidations would end before them.
     pub fn longest(mut self, lifetime: Duration) -> Self {
         self.policy.longest = lifetime;
         self
@@ -195,7 +200,7 @@ impl Builder {
             tier,
             l1_ttl: millis(self.l1_ttl),
             slots: Arc::new(Slots::default()),
-            markers: Markers::new(millis(self.marker_ttl)),
+            markers: Markers::new(millis(self.marker_ttl), self.store.is_some()),
             telling: Arc::new(Slots::default()),
             counters,
             tasks: TaskTracker::new(),

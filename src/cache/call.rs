@@ -2,12 +2,14 @@
 
 use std::{future::Future, time::Duration};
 
+#[cfg(feature = "macros")]
+use super::source::Sorting;
 use super::{
     Cache, Value,
     mode::{Closed, Lenient, Mode},
     policy::Policy,
     source::Source,
-    tags::Trust,
+    tags::{Beginning, Trust},
     value::{Label, Tags},
 };
 use crate::{
@@ -36,10 +38,10 @@ impl Settings {
         Ok(())
     }
 
-    /// The label of this value, created then.
-    pub(super) fn label<T: Value>(&self, created_at: u64, value: &T) -> Result<Label, Error> {
+    /// The label of this value, which began then.
+    pub(super) fn label<T: Value>(&self, beginning: Beginning, value: &T) -> Result<Label, Error> {
         let none = self.policy.none_ttl.is_some() && is_nil(value);
-        self.policy.label(created_at, none, self.tags.clone())
+        self.policy.label(beginning, none, self.tags.clone())
     }
 
     /// Whether a value is to be refreshed: stale, or far enough in its fresh time.
@@ -66,7 +68,10 @@ impl<'a> Entry<'a> {
         self.settings
     }
 
-    /// How long the value is fresh: at least 1 ms.
+    /// How long the value is fresh: at least 1 ms. Together with the stale time above [`Builder::longest`] it is refused,
+    /// which a plain `get_or_compute` shows in [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
+    ///
+    /// [`Builder::longest`]: super::Builder::longest
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.policy.ttl = ttl;
         self
@@ -84,7 +89,8 @@ impl<'a> Entry<'a> {
         self
     }
 
-    /// How long the function may take while there is a stale value to return instead. The function is then dropped.
+    /// How long the function may take while there is a stale value to return instead. The function is then dropped. It
+    /// needs Tokio's timer: [`Builder::soft_timeout`](super::Builder::soft_timeout).
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.settings.policy.soft_timeout = Some(limit);
         self
@@ -158,16 +164,16 @@ impl<'a> Entry<'a> {
         self.compute(Lenient, f).await
     }
 
-    /// [`get_or_compute`](Self::get_or_compute) of a function whose error `None` is a value that is not to be kept: no
-    /// stale value stands in for it, and the next who waits runs its own function.
+    /// [`get_or_compute`](Self::get_or_compute) of a function that says of its value whether it is to be kept. One that is
+    /// not goes to those who wait for it, and to nobody later.
     #[cfg(feature = "macros")]
-    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, Option<E>>
+    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, E>
     where
         T: Value,
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, Option<E>>>,
+        Fut: Future<Output = Result<(T, bool), E>>,
     {
-        self.compute(Lenient, super::source::Sorting(f)).await
+        self.compute(Lenient, Sorting(f)).await
     }
 
     async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {
@@ -207,7 +213,9 @@ impl<'a> Entry<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.cache.call(Operation::Refresh);
-        call.end(call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, f))).await)
+        call.end(
+            call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, Lenient, f))).await,
+        )
     }
 }
 
@@ -224,7 +232,7 @@ pub struct Strict<'a> {
 
 impl<'a> Strict<'a> {
     /// How long the call may wait for a function at all: for another call's, and then for its own, which is then dropped.
-    /// The store has time limits of its own.
+    /// The store has time limits of its own. It needs a Tokio runtime with its timer, `enable_time`, and panics in another.
     pub fn hard_timeout(mut self, limit: Duration) -> Self {
         self.hard_timeout = Some(limit);
         self
@@ -250,5 +258,31 @@ impl<'a> Strict<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         self.entry.compute(Closed::new(self.hard_timeout), f).await
+    }
+
+    /// [`Cache::refresh`], failing closed. It asks the store for nothing: what it reports is what it could not write.
+    ///
+    /// # Errors
+    /// As [`get_or_compute`](Self::get_or_compute).
+    pub async fn refresh<T, E, F, Fut>(self, f: F) -> Result<T, ComputeError<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (mode, Entry { cache, key, settings }) = (Closed::new(self.hard_timeout), self.entry);
+        let call = cache.call(Operation::Refresh);
+        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, mode, f))).await)
+    }
+
+    /// [`Entry::get_or_sort`], failing closed.
+    #[cfg(feature = "macros")]
+    pub(crate) async fn get_or_sort<T, E, F, Fut>(self, f: F) -> Result<T, ComputeError<E>>
+    where
+        T: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<(T, bool), E>>,
+    {
+        self.entry.compute(Closed::new(self.hard_timeout), Sorting(f)).await
     }
 }

@@ -92,7 +92,7 @@ impl Cache {
         let missing = (0..keys.len()).filter(|at| is_first(at) && values[*at].is_none());
         let missing: Vec<usize> = missing.collect();
         if !missing.is_empty() {
-            let created_at = self.creation_time(&settings);
+            let beginning = self.beginning(&settings);
             let computing = f(missing.iter().map(|at| keys[*at].clone()).collect());
             let stand_ins = || self.stand_ins(&members, &missing);
             let stale = match in_time(settings.policy.soft_timeout, stand_ins, computing).await {
@@ -104,7 +104,7 @@ impl Cache {
                         call.outcome(Outcome::Computed);
                         values[at] = Some(value.clone());
                         if let Some(member) = members.get_mut(&at) {
-                            self.take_in(member, value, &settings, created_at);
+                            self.take_in(member, value, &settings, beginning, well);
                         }
                     }
                     self.write_all(members, well).await;

@@ -116,23 +116,26 @@ impl Spot {
         let well = is_well(trouble.as_ref());
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
-            share(leader, stored, Why::Fresh);
+            share(leader, stored, Why::Fresh, well);
             call.outcome(self.found());
             return Ok(stored.value.clone());
         }
         let fallback = found.filter(|_| M::FAIL_SAFE);
         if let Some(stale) = fallback.as_ref().filter(|stale| self.cache.stands_in(&self.key, &stale.label)) {
-            share(leader, stale, Why::FailSafe);
+            share(leader, stale, Why::FailSafe, well);
             call.outcome(Outcome::Stale);
             return Ok(stale.value.clone());
         }
-        let created_at = self.cache.creation_time(settings);
+        let beginning = self.cache.beginning(settings);
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
-            Ok(Ok(value)) => self.finish(leader, terms, value, created_at, well).await,
-            Ok(Err(error)) => match stand_in().filter(|_| F::failed(&error)) {
-                Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
-                None => Err(mode.compute(error)),
+            Ok(output) => match F::sort(output) {
+                Ok((value, true)) => self.finish(leader, terms, value, beginning, well).await,
+                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, beginning, well)),
+                Err(error) => match stand_in() {
+                    Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
+                    None => Err(mode.compute(error)),
+                },
             },
             Err(stale) => Ok(self.fall_back(leader, terms, &stale)),
         }
@@ -146,7 +149,7 @@ impl Spot {
         stale: &Arc<Stored<T>>,
     ) -> T {
         let stand_in = || self.cache.let_stand_in(&self.key, &stale.label, &settings.policy);
-        leader.publish(hand(stale, Why::FailSafe), stand_in);
+        leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         call.outcome(Outcome::Stale);
         stale.value.clone()
     }

@@ -9,6 +9,7 @@ use super::{
     flight::Leader,
     handed::{Why, hand, share},
     mode::Mode,
+    tags::Beginning,
     value::Stored,
 };
 use crate::{
@@ -35,11 +36,11 @@ impl Spot {
         mut leader: Leader,
         Terms { call, settings, mode }: Terms<'_, M>,
         value: T,
-        created_at: u64,
+        beginning: Beginning,
         well: bool,
     ) -> Result<T, M::Error<E>> {
         let cache = &self.cache;
-        let label = match settings.label(created_at, &value) {
+        let label = match settings.label(beginning, &value) {
             Ok(label) => label,
             Err(error) => {
                 cache.trouble(&error);
@@ -54,17 +55,34 @@ impl Spot {
             Err(error) => {
                 cache.trouble(&error);
                 mode.trouble(error)?;
-                share(leader, &stored, Why::Fresh);
+                share(leader, &stored, Why::Fresh, well);
                 call.outcome(Outcome::Computed);
                 return Ok(stored.value.clone());
             }
         };
-        leader.publish(hand(&stored, Why::Fresh), || cache.keep(&self.key, &stored, write.as_ref()));
+        leader.publish(hand(&stored, Why::Fresh, well), || cache.keep(&self.key, &stored, write.as_ref()));
         if let Some(write) = write {
             cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
         }
         call.outcome(Outcome::Computed);
         Ok(stored.value.clone())
+    }
+}
+
+impl Spot {
+    /// Hands a value that is not to be kept to those who wait now.
+    pub(super) fn pass_on<T: Value, M: Mode>(
+        leader: Leader,
+        Terms { call, settings, mode: _ }: Terms<'_, M>,
+        value: T,
+        beginning: Beginning,
+        well: bool,
+    ) -> T {
+        if let Ok(label) = settings.label(beginning, &value) {
+            share(leader, &Arc::new(Stored { value: value.clone(), label }), Why::Fresh, well);
+        }
+        call.outcome(Outcome::Computed);
+        value
     }
 }
 

@@ -12,6 +12,8 @@ use super::{
 struct Handed<T> {
     stored: Arc<Stored<T>>,
     why: Why,
+    /// Whether the store was well when it was handed over.
+    well: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,14 +28,14 @@ pub(super) enum Why {
 
 impl Cache {
     /// A handed value that may be used: fresh, or stale for one of these reasons. A strict call takes none whose markers
-    /// it would have to ask for.
+    /// it would have to ask for, nor one from a call that found the store in trouble: it would have failed itself.
     pub(super) fn usable<T: Value>(
         &self,
         published: &Published,
         stale: &[Why],
         trust: Trust,
     ) -> Option<Arc<Stored<T>>> {
-        let Handed { stored, why } = published.downcast_ref::<Handed<T>>()?;
+        let Handed { stored, why, well } = published.downcast_ref::<Handed<T>>()?;
         let now = self.now();
         let in_time = stored.label.is_fresh(now) || stale.contains(why) && stored.label.is_alive(now);
         let survives = match self.judge(&stored.label, trust) {
@@ -41,15 +43,16 @@ impl Cache {
             Verdict::Invalid => false,
             Verdict::Ask(_) => trust == Trust::Asked,
         };
-        (in_time && survives).then(|| stored.clone())
+        let sure = *well || trust != Trust::Answered;
+        (in_time && survives && sure).then(|| stored.clone())
     }
 }
 
-pub(super) fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why) -> Published {
-    Arc::new(Handed { stored: stored.clone(), why })
+pub(super) fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why, well: bool) -> Published {
+    Arc::new(Handed { stored: stored.clone(), why, well })
 }
 
 /// Hands a value to those who wait now, and to nobody later.
-pub(super) fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why) {
-    leader.publish(hand(stored, why), || ());
+pub(super) fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why, well: bool) {
+    leader.publish(hand(stored, why, well), || ());
 }

@@ -3,10 +3,15 @@
 use super::{
     Cache,
     call::Settings,
-    tags::{Answer, Tag, Trust, Verdict},
+    tags::{Answer, Beginning, Tag, Trust, Verdict},
     value::Label,
 };
-use crate::{backend::Backend, crypto::StoreKey, encrypted::Place, error::Error};
+use crate::{
+    backend::Backend,
+    crypto::StoreKey,
+    encrypted::Place,
+    error::{Error, Unreadable},
+};
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
@@ -20,37 +25,71 @@ impl Cache {
         self.judge(label, Trust::Asked) != Verdict::Invalid
     }
 
-    /// When what begins to be computed now counts as created.
-    pub(super) fn creation_time(&self, settings: &Settings) -> u64 {
+    /// The beginning of what is stored or computed from now on.
+    pub(super) fn beginning(&self, settings: &Settings) -> Beginning {
         let tags = settings.tags.iter().map(|tag| &**tag);
-        self.shared.markers.creation_time(self.scope, tags, self.now())
+        self.shared.markers.beginning(self.scope, tags, self.now())
+    }
+
+    /// The markers that these must be asked about, each once.
+    pub(super) fn to_ask<'a>(&self, labels: impl Iterator<Item = &'a Label>, trust: Trust) -> Vec<Tag> {
+        let mut ask = Vec::new();
+        for label in labels {
+            if let Verdict::Ask(tags) = self.judge(label, trust) {
+                ask.extend(tags);
+            }
+        }
+        ask.sort_unstable_by(|one, other| one.tag.cmp(&other.tag));
+        ask.dedup();
+        ask
     }
 
     /// Asks the store for markers, in one batch. Where that fails, what is known stands until it is asked again.
     pub(super) async fn ask(&self, tags: Vec<Tag>) -> Result<(), Error> {
-        let Some(store) = &self.store else { return Ok(()) };
+        if tags.is_empty() {
+            return Ok(());
+        }
+        self.fetch(&[], tags, Trust::Asked).await.map(drop)
+    }
+
+    /// The entries at these places, and in the same batch these markers, and that of the namespace if an entry needs it.
+    pub(super) async fn fetch(
+        &self,
+        places: &[Place],
+        mut tags: Vec<Tag>,
+        trust: Trust,
+    ) -> Result<Vec<Option<bytes::Bytes>>, Error> {
+        let Some(store) = &self.store else { return Ok(places.iter().map(|_| None).collect()) };
         let now = self.now();
         let claim = self.shared.markers.claim(&tags, now);
-        let places: Vec<Place> = tags.iter().map(|tag| store.marker_place(&tag.tag)).collect();
-        let names: Vec<StoreKey> = places.iter().map(|place| place.name.clone()).collect();
-        let answers = store.backend().get_many(&names).await.map_err(Error::from);
+        let asked = tags.len();
+        if !places.is_empty()
+            && !tags.iter().any(|tag| tag.tag.is_empty())
+            && let Verdict::Ask(namespace) = self.shared.markers.judge(self.scope, [], u64::MAX, now, trust)
+        {
+            tags.extend(namespace);
+        }
+        let markers: Vec<Place> = tags.iter().map(|tag| store.marker_place(&tag.tag)).collect();
+        let names: Vec<StoreKey> = places.iter().chain(&markers).map(|place| place.name.clone()).collect();
+        let answers = match (&names[..], places) {
+            ([name], [_]) => store.backend().get(name).await.map(|entry| vec![entry]),
+            (names, _) => store.backend().get_many(names).await,
+        };
+        let answers = answers.map_err(Error::from);
         let answers = answers.and_then(|answers| store.one_each(answers, names.len()));
         claim.end();
-        let failed = match answers {
-            Ok(answers) => {
-                for ((tag, place), entry) in tags.into_iter().zip(&places).zip(answers) {
-                    self.learn(tag, place, entry, now).await;
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        self.shared.markers.not_told(tags, now);
-        Err(failed)
+        let mut answers = answers.inspect_err(|_| {
+            self.shared.markers.not_told(tags.drain(..asked), now);
+        })?;
+        let told = answers.split_off(places.len());
+        for ((tag, place), marker) in tags.into_iter().zip(&markers).zip(told) {
+            self.learn(tag, place, marker, now).await;
+        }
+        Ok(answers)
     }
 
     /// Takes in a marker. One that does not open invalidates whatever carries the tag until now, and is replaced by one
-    /// that says so: else nothing with this tag could ever be cached again.
+    /// that says so: else nothing with this tag could ever be cached again. One from the future stays: it counts for others.
     async fn learn(&self, tag: Tag, place: &Place, marker: Option<bytes::Bytes>, now: u64) {
         let answer = self.read_marker(place, marker);
         self.shared.markers.learn(tag.clone(), answer, now);
@@ -70,34 +109,9 @@ impl Cache {
             Ok(None) => Answer::Absent,
             Err(reason) => {
                 self.shared.counters.trouble(&reason.into(), Some(&place.name));
-                Answer::Broken
+                // That one is authentic: it is this clock that is behind, or another's that was ahead.
+                if reason == Unreadable::FromTheFuture { Answer::FromTheFuture } else { Answer::Broken }
             }
         }
-    }
-
-    /// The entries, and in the same batch the marker of the namespace if it must be asked for.
-    pub(super) async fn fetch(
-        &self,
-        places: &[Place],
-        trust: Trust,
-    ) -> Result<Vec<Option<bytes::Bytes>>, Error> {
-        let Some(store) = &self.store else { return Ok(Vec::new()) };
-        let mut names: Vec<StoreKey> = places.iter().map(|place| place.name.clone()).collect();
-        let namespace = self.shared.markers.judge(self.scope, [], u64::MAX, self.now(), trust);
-        let Verdict::Ask(namespace) = namespace else {
-            return match &names[..] {
-                [name] => Ok(vec![store.backend().get(name).await?]),
-                names => store.one_each(store.backend().get_many(names).await?, names.len()),
-            };
-        };
-        let place = store.marker_place(b"");
-        names.push(place.name.clone());
-        let now = self.now();
-        let mut answers = store.one_each(store.backend().get_many(&names).await?, names.len())?;
-        let marker = answers.pop().flatten();
-        for tag in namespace {
-            self.learn(tag, &place, marker.clone(), now).await;
-        }
-        Ok(answers)
     }
 }

@@ -2,11 +2,15 @@
 
 use std::{
     hash::{Hash, Hasher},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
 use bytes::Bytes;
-use quick_cache::{Equivalent, Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use super::{
     flight::{Published, SlotKey},
@@ -14,6 +18,9 @@ use super::{
 };
 
 /// What the in-memory tier keeps.
+///
+/// A value that has expired or was invalidated leaves it when it is asked for, or pushed out by others: until then its bytes
+/// lie in memory. [`Cache::delete`](crate::Cache::delete) removes it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum L1 {
@@ -44,6 +51,9 @@ pub(super) enum Content {
 
 /// What an entry counts for beyond its own bytes: its key, its label, the table.
 const OVERHEAD: usize = 128;
+
+/// What a shard has room for at least, in bytes, unless the whole tier has less: an entry must fit into its shard.
+const SHARD: u64 = 4 << 20;
 
 /// The tier, bounded by entries and bytes.
 pub(super) struct Tier {
@@ -88,7 +98,20 @@ impl Tier {
     pub(super) fn new(entries: usize, bytes: u64, mode: L1) -> Self {
         // One more than `entries` do not fit; and a single one does, which may not take quite all that there is.
         let least = bytes / (entries as u64).saturating_add(1) + 1;
-        Self { kept: Cache::with_weighter(entries, bytes, Size { least }), mode }
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let shards = cores.saturating_mul(4).min(usize::try_from(bytes / SHARD).unwrap_or(usize::MAX));
+        // quick_cache rounds up to a power of two, by which a shard would be smaller.
+        let shards = (shards + 1).next_power_of_two() / 2;
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(entries).weight_capacity(bytes).shards(shards.max(1));
+        let options = options.build();
+        #[expect(
+            clippy::expect_used,
+            reason = "quick_cache refuses options without a capacity, and both are given"
+        )]
+        let options = options.expect("both capacities are given");
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self { kept: Cache::with_options(options, Size { least }, hasher, lifecycle), mode }
     }
 
     pub(super) fn get(&self, scope: &[u8; 16], key: &[u8]) -> Option<Arc<Kept>> {
@@ -101,6 +124,11 @@ impl Tier {
 
     pub(super) fn remove(&self, key: &SlotKey) -> Option<Arc<Kept>> {
         self.kept.remove(key).map(|(_, kept)| kept)
+    }
+
+    /// Removes this very entry.
+    pub(super) fn remove_this(&self, scope: &[u8; 16], key: &[u8], this: &Arc<Kept>) {
+        self.kept.remove_if(&Borrowed { scope, key }, |kept| Arc::ptr_eq(kept, this));
     }
 
     pub(super) fn len(&self) -> usize {

@@ -48,6 +48,10 @@ impl Tier {
         match self.never {}
     }
 
+    pub(super) fn remove_this(&self, _: &[u8; 16], _: &[u8], _: &Arc<Kept>) {
+        match self.never {}
+    }
+
     pub(super) fn len(&self) -> usize {
         match self.never {}
     }

@@ -10,12 +10,12 @@ use super::{
     engine::{Spot, is_well},
     l1::L1,
     memory::Local,
-    tags::{Trust, Verdict},
+    tags::{Tag, Trust},
     value::{Label, Stored},
 };
 use crate::{
     backend::{AnyBackend, Write},
-    encrypted::{EncryptedBackend, Loaded, Place},
+    encrypted::{EncryptedBackend, Loaded, MAX_SKEW_MS, Place},
     error::{Error, Unreadable},
 };
 
@@ -31,15 +31,17 @@ struct Candidate {
 type Found<T> = (Vec<Option<Arc<Stored<T>>>>, Option<Error>);
 
 impl Cache {
-    /// What the store holds at these spots, alive and surviving its tags, in one batch, and another one for the tags
-    /// that are not known. It is kept in memory.
-    async fn load<T: Value>(&self, spots: &[&Spot], trust: Trust) -> Found<T> {
+    /// What the store holds at these spots, surviving its tags, in one batch with these markers, and another one for the
+    /// tags that are not known. It is kept in memory.
+    async fn load<T: Value>(&self, spots: &[&Spot], markers: Vec<Tag>, trust: Trust) -> Found<T> {
         let nothing = || spots.iter().map(|_| None).collect();
-        let Some(store) = &self.store else { return (nothing(), None) };
+        let Some(store) = self.store.as_ref().filter(|_| !spots.is_empty() || !markers.is_empty()) else {
+            return (nothing(), None);
+        };
         let since = self.now();
         let versions: Vec<u64> = spots.iter().map(|spot| spot.seat.version()).collect();
         let places: Vec<Place> = spots.iter().map(|spot| store.entry_place(&spot.key.key)).collect();
-        let entries = match self.fetch(&places, trust).await {
+        let entries = match self.fetch(&places, markers, trust).await {
             Ok(entries) => entries,
             Err(error) => {
                 self.trouble(&error);
@@ -62,7 +64,8 @@ impl Cache {
             }
         };
         let candidates: Vec<Option<Candidate>> = places.iter().zip(entries).map(open).collect();
-        if let Err(error) = self.ask_about(&candidates, trust).await {
+        let unknown = self.to_ask(candidates.iter().flatten().map(|candidate| &candidate.label), trust);
+        if let Err(error) = self.ask(unknown).await {
             note(error, None);
         }
         let mut found = Vec::with_capacity(spots.len());
@@ -91,22 +94,6 @@ impl Cache {
         Ok(Some(Candidate { loaded, label, sealed }))
     }
 
-    /// Asks for the markers that are not known, each once.
-    async fn ask_about(&self, candidates: &[Option<Candidate>], trust: Trust) -> Result<(), Error> {
-        let mut ask = Vec::new();
-        for candidate in candidates.iter().flatten() {
-            if let Verdict::Ask(tags) = self.judge(&candidate.label, trust) {
-                ask.extend(tags);
-            }
-        }
-        if ask.is_empty() {
-            return Ok(());
-        }
-        ask.sort_unstable_by(|one, other| one.tag.cmp(&other.tag));
-        ask.dedup();
-        self.ask(ask).await
-    }
-
     /// The value, if it survives; memory then has it too, unless something newer was written meanwhile.
     fn take<T: Value>(
         &self,
@@ -123,7 +110,7 @@ impl Cache {
             return Ok(None);
         }
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
-        spot.seat.still(version, || self.keep_sized(&spot.key, &stored, sealed, loaded.size(), since));
+        spot.seat.still(version, || self.keep_loaded(&spot.key, &stored, sealed, loaded.size(), since));
         Ok(Some(stored))
     }
 
@@ -135,43 +122,68 @@ impl Cache {
         store.seal(&store.entry_place(key), value, &tags, label.times).map(Some)
     }
 
-    /// [`Spot::find`] for many keys that memory did not answer, in one round trip.
+    /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
+    /// values need; and the trouble on the way. What memory held for too long stands in for a store that does not answer,
+    /// and never for one that does.
     pub(super) async fn find_each<T: Value>(&self, spots: &[&Spot], trust: Trust) -> Found<T> {
-        let (found, trouble) = self.load::<T>(spots, trust).await;
-        let well = is_well(trouble.as_ref());
-        let in_memory = |spot: &Spot| {
-            let local = self.in_memory_at::<T>(&spot.key.key).filter(|local| local.recent || !well)?;
-            if let Verdict::Ask(tags) = self.judge(&local.stored.label, Trust::Asked)
-                && !well
-            {
-                self.shared.markers.not_told(tags, self.now());
+        let locals: Vec<Option<Local<T>>> =
+            spots.iter().map(|spot| self.in_memory_at(&spot.key.key)).collect();
+        let recent = locals.iter().flatten().filter(|local| local.recent);
+        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust);
+        let open = |at: &usize| !locals[*at].as_ref().is_some_and(|local| self.answers(local));
+        let (mut asked, in_memory): (Vec<usize>, Vec<usize>) = (0..spots.len()).partition(open);
+        let at_spots = |asked: &[usize]| asked.iter().map(|at| spots[*at]).collect::<Vec<_>>();
+        let (mut loaded, mut trouble) = self.load::<T>(&at_spots(&asked), markers, trust).await;
+        // The markers have ended these.
+        let ended: Vec<usize> = in_memory.into_iter().filter(open).collect();
+        if is_well(trouble.as_ref()) && !ended.is_empty() {
+            let (more, failed) = self.load::<T>(&at_spots(&ended), Vec::new(), trust).await;
+            loaded.extend(more);
+            asked.extend(ended);
+            trouble = failed.or(trouble);
+        }
+        let mut found: Vec<Option<Arc<Stored<T>>>> = spots.iter().map(|_| None).collect();
+        for (at, loaded) in asked.into_iter().zip(loaded) {
+            if loaded.is_none() {
+                self.bury_invalid(&spots[at].key);
             }
-            self.survives_what_is_known(&local.stored.label).then_some(local.stored)
+            found[at] = loaded;
+        }
+        let well = is_well(trouble.as_ref());
+        let found = found.into_iter().zip(locals);
+        (found.map(|(loaded, local)| self.newest(loaded, local, well)).collect(), trouble)
+    }
+
+    /// Whether memory answers without the store, by the markers that are known.
+    fn answers<T>(&self, local: &Local<T>) -> bool {
+        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label)
+    }
+
+    /// Of what the store and memory hold the newer, if it has not ended meanwhile.
+    fn newest<T>(
+        &self,
+        loaded: Option<Arc<Stored<T>>>,
+        local: Option<Local<T>>,
+        well: bool,
+    ) -> Option<Arc<Stored<T>>> {
+        let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
+        // One from the future was kept before the clock was set back: no invalidation reaches it.
+        let local = local.filter(|stored| {
+            let from_the_future = stored.label.times.created_at > self.now().saturating_add(MAX_SKEW_MS);
+            !from_the_future && self.survives_what_is_known(&stored.label)
+        });
+        let newest = match (loaded, local) {
+            (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
+            (loaded, local) => loaded.or(local),
         };
-        let found = found.into_iter().zip(spots).map(|(found, spot)| found.or_else(|| in_memory(spot)));
-        (found.collect(), trouble)
+        newest.filter(|stored| stored.label.is_alive(self.now()))
     }
 }
 
 impl Spot {
-    /// What there is for this key, alive: in memory, else in the store; and the trouble on the way. What memory held
-    /// for too long stands in for a store that does not answer, and never for one that does.
+    /// What there is for this key: [`Cache::find_each`].
     pub(super) async fn find<T: Value>(&self, trust: Trust) -> (Option<Arc<Stored<T>>>, Option<Error>) {
-        let cache = &self.cache;
-        let mut trouble = None;
-        let local = cache.in_memory_at::<T>(&self.key.key);
-        if let Some(Local { stored, .. }) = local.as_ref().filter(|local| local.recent && local.is_fresh()) {
-            if let Verdict::Ask(tags) = cache.judge(&stored.label, trust)
-                && let Err(error) = cache.ask(tags).await
-            {
-                cache.trouble(&error);
-                trouble = Some(error);
-            }
-            if cache.survives_what_is_known(&stored.label) {
-                return (Some(stored.clone()), trouble);
-            }
-        }
-        let (mut found, failed) = cache.find_each::<T>(&[self], trust).await;
-        (found.pop().flatten(), trouble.or(failed))
+        let (mut found, trouble) = self.cache.find_each::<T>(&[self], trust).await;
+        (found.pop().flatten(), trouble)
     }
 }

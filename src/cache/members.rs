@@ -8,7 +8,7 @@ use super::{
     engine::{Spot, is_well},
     flight::{Leader, Turn},
     handed::{Why, hand, share},
-    tags::Trust,
+    tags::{Beginning, Trust},
     value::Stored,
 };
 use crate::{
@@ -82,6 +82,7 @@ impl Cache {
         }
         let spots: Vec<&Spot> = members.values().map(|member| &member.spot).collect();
         let (found, trouble) = self.find_each::<T>(&spots, Trust::Asked).await;
+        let well = is_well(trouble.as_ref());
         for ((at, member), stored) in members.iter_mut().zip(found) {
             let Some(stored) = stored else { continue };
             let (outcome, why) = if stored.label.is_fresh(self.now()) {
@@ -95,11 +96,11 @@ impl Cache {
             call.outcome(outcome);
             values[*at] = Some(stored.value.clone());
             if let Some(leader) = member.leader.take() {
-                share(leader, &stored, why);
+                share(leader, &stored, why, well);
             }
         }
         members.retain(|at, _| values[*at].is_none());
-        is_well(trouble.as_ref())
+        well
     }
 
     /// A stale value for each of these keys, if there are so many.
@@ -126,7 +127,7 @@ impl Cache {
         for (at, stale) in &stale {
             let Some(Member { spot, leader: Some(leader), .. }) = members.get_mut(at) else { continue };
             let stand_in = || self.let_stand_in(&spot.key, &stale.label, &settings.policy);
-            leader.publish(hand(stale, Why::FailSafe), stand_in);
+            leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         }
         stale
     }
@@ -137,22 +138,23 @@ impl Cache {
         member: &mut Member<T>,
         value: T,
         settings: &Settings,
-        created_at: u64,
+        beginning: Beginning,
+        well: bool,
     ) {
         let Some(leader) = &mut member.leader else { return };
-        let stored = match settings.label(created_at, &value) {
+        let stored = match settings.label(beginning, &value) {
             Ok(label) => Arc::new(Stored { value, label }),
             Err(error) => return self.trouble(&error),
         };
         match self.seal(&member.spot.key.key, &stored) {
             Ok(write) => {
                 let keep = || self.keep(&member.spot.key, &stored, write.as_ref());
-                leader.publish(hand(&stored, Why::Fresh), keep);
+                leader.publish(hand(&stored, Why::Fresh, well), keep);
                 member.write = write;
             }
             Err(error) => {
                 self.trouble(&error);
-                leader.publish(hand(&stored, Why::Fresh), || ());
+                leader.publish(hand(&stored, Why::Fresh, well), || ());
             }
         }
     }

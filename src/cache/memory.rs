@@ -36,7 +36,10 @@ impl Cache {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
         let now = self.now();
         let answers = match &kept.label {
-            label if !label.is_alive(now) => return None,
+            label if !label.is_alive(now) => {
+                self.bury(key, &kept);
+                return None;
+            }
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
             _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
         };
@@ -60,6 +63,22 @@ impl Cache {
         let local = self.in_memory_at::<T>(key)?;
         let usable = local.recent && self.judge(&local.stored.label, trust) == Verdict::Valid;
         usable.then_some(local)
+    }
+
+    /// Removes from memory what nobody can use any more, unless something else is there by now.
+    fn bury(&self, key: &[u8], dead: &Arc<Kept>) {
+        if let Some(tier) = &self.shared.tier {
+            tier.remove_this(&self.scope, key, dead);
+            self.shared.tell_memory();
+        }
+    }
+
+    /// [`bury`](Self::bury), if its tags have ended it.
+    pub(super) fn bury_invalid(&self, key: &SlotKey) {
+        let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
+        if let Some(kept) = kept.filter(|kept| !self.survives_what_is_known(&kept.label)) {
+            self.bury(&key.key, &kept);
+        }
     }
 
     /// What memory answers to one key of a batch; `fail_safe`: also with a stale value that stands in.
@@ -105,7 +124,27 @@ impl Cache {
         self.keep_sized(key, stored, sealed, size, self.now());
     }
 
-    pub(super) fn keep_sized<T: Value>(
+    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
+    pub(super) fn keep_loaded<T: Value>(
+        &self,
+        key: &SlotKey,
+        stored: &Arc<Stored<T>>,
+        sealed: bytes::Bytes,
+        size: usize,
+        since: u64,
+    ) {
+        let (label, now) = (&stored.label, self.now());
+        let newer = |kept: &Kept| {
+            let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
+            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label)
+        };
+        let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
+        if !kept.is_some_and(|kept| newer(&kept)) {
+            self.keep_sized(key, stored, sealed, size, since);
+        }
+    }
+
+    fn keep_sized<T: Value>(
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,

@@ -174,6 +174,9 @@ impl Cache {
     /// Starts no more background work, and waits for what is under way: refreshes, and writes that are left to the
     /// background or whose callers have given up.
     ///
+    /// A write waits for the store 30 s at most, and a refresh for its function until the stale value ends, which can be
+    /// long: put a time-out of your own around it where that matters. Dropped, `close` still lets nothing more begin.
+    ///
     /// ```
     /// # use blindcache::Cache;
     /// # #[tokio::main(flavor = "current_thread")]

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Cache, Value,
@@ -32,7 +32,7 @@ impl Cache {
     ) -> Result<T, E>
     where
         E: Send + 'static,
-        F: Source<T, E, Running: Send + 'static> + Send + 'static,
+        F: Source<T, E, Output = Result<T, E>, Running: Send + 'static> + Send + 'static,
     {
         let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
         if let Some(local) = self.known_in_memory::<T>(key.as_bytes(), Lenient::TRUST) {
@@ -41,7 +41,7 @@ impl Cache {
             if settings.is_due(&stored.label, self.now()) {
                 let spot = self.spot(call, &key);
                 if let Some(leader) = spot.seat.try_lead() {
-                    spot.refresh_behind(leader, settings, &stored, f);
+                    spot.refresh_behind(leader, settings, &stored, true, f);
                 }
             }
             return Ok(stored.value.clone());
@@ -56,17 +56,18 @@ impl Cache {
             Turn::Lead(leader) => leader,
         };
         let (found, trouble) = spot.find::<T>(Lenient::TRUST).await;
+        let well = is_well(trouble.as_ref());
         let Some(stored) = found else {
-            let created_at = self.creation_time(&settings);
+            let beginning = self.beginning(&settings);
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
-            return spot.finish(leader, terms, value, created_at, is_well(trouble.as_ref())).await;
+            return spot.finish(leader, terms, value, beginning, well).await;
         };
         call.outcome(self.outcome_of(&stored.label, spot.found()));
         if settings.is_due(&stored.label, self.now()) {
-            spot.refresh_behind(leader, settings, &stored, f);
+            spot.refresh_behind(leader, settings, &stored, well, f);
         } else {
-            share(leader, &stored, Why::Fresh);
+            share(leader, &stored, Why::Fresh, well);
         }
         Ok(stored.value.clone())
     }
@@ -77,23 +78,26 @@ impl Cache {
     }
 
     /// `refresh`: computes whatever there is.
-    pub(super) async fn refresh_at<T: Value, E>(
+    pub(super) async fn refresh_at<T: Value, E, M: Mode>(
         &self,
         call: &Call<'_>,
         key: Result<CacheKey, Error>,
         settings: Settings,
-        f: impl Source<T, E>,
-    ) -> Result<T, E> {
-        let Some(key) = self.admit(key, &settings, Lenient)? else { return alone(call, f).await };
+        mode: M,
+        f: impl Source<T, E, Output = Result<T, E>>,
+    ) -> Result<T, M::Error<E>> {
+        let Some(key) = self.admit(key, &settings, mode)? else {
+            return alone(call, f).await.map_err(|error| mode.compute(error));
+        };
         let spot = self.spot(call, &key);
         let nothing = |_: &Published| None::<Infallible>;
-        match spot.turn(nothing).await {
+        match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let created_at = self.creation_time(&settings);
-                let value = f.start().await?;
-                let terms = Terms { call, settings: &settings, mode: Lenient };
-                spot.finish(leader, terms, value, created_at, true).await
+                let beginning = self.beginning(&settings);
+                let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
+                let terms = Terms { call, settings: &settings, mode };
+                spot.finish(leader, terms, value, beginning, true).await
             }
         }
     }
@@ -107,20 +111,20 @@ impl Spot {
         mut leader: Leader,
         settings: Settings,
         until_then: &Arc<Stored<T>>,
+        well: bool,
         f: F,
     ) where
         E: Send + 'static,
-        F: Source<T, E, Running: Send + 'static> + Send + 'static,
+        F: Source<T, E, Output = Result<T, E>, Running: Send + 'static> + Send + 'static,
     {
-        let tasks = self.cache.shared.tasks.clone();
-        let Ok(runtime) = Handle::try_current() else { return };
-        if tasks.is_closed() || self.cache.stands_in(&self.key, &until_then.label) {
+        let Some(background) = self.cache.background() else { return };
+        if self.cache.stands_in(&self.key, &until_then.label) {
             return;
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let created_at = self.cache.creation_time(&settings);
-        leader.publish(hand(&until_then, Why::Refreshing), || ());
+        let beginning = self.cache.beginning(&settings);
+        leader.publish(hand(&until_then, Why::Refreshing, well), || ());
         let cache = self.cache.clone();
         let refresh = async move {
             let call = cache.call(Operation::BackgroundRefresh);
@@ -129,16 +133,16 @@ impl Spot {
                 let Ok(Ok(value)) = timeout(left, f.start()).await else {
                     metrics::background_failed();
                     let stand_in = || cache.let_stand_in(&self.key, &until_then.label, &settings.policy);
-                    leader.publish(hand(&until_then, Why::Refreshing), stand_in);
+                    leader.publish(hand(&until_then, Why::Refreshing, well), stand_in);
                     return Err(());
                 };
                 // Where a set or delete came meanwhile, this leader is no longer heard.
                 let terms = Terms { call: &call, settings: &settings, mode: Lenient };
-                let done: Result<T, E> = self.finish(leader, terms, value, created_at, true).await;
+                let done: Result<T, E> = self.finish(leader, terms, value, beginning, true).await;
                 done.map(drop).map_err(drop)
             };
             let _ = call.end(call.around(body).await);
         };
-        tasks.spawn_on(refresh, &runtime);
+        background.start(refresh);
     }
 }

@@ -11,50 +11,54 @@ use crate::{
 
 /// A function that computes one value, once.
 pub(super) trait Source<T, E> {
+    /// What it gives.
+    type Output;
     /// What computes.
-    type Running: Future<Output = Result<T, E>>;
+    type Running: Future<Output = Self::Output>;
 
     fn start(self) -> Self::Running;
 
-    /// Whether this error means that the function failed, so that a stale value may stand in.
-    fn failed(error: &E) -> bool;
+    /// The value, and whether it is to be kept.
+    fn sort(output: Self::Output) -> Result<(T, bool), E>;
 }
 
 impl<T, E, F: FnOnce() -> Fut, Fut: Future<Output = Result<T, E>>> Source<T, E> for F {
+    type Output = Result<T, E>;
     type Running = Fut;
 
     fn start(self) -> Fut {
         self()
     }
 
-    fn failed(_: &E) -> bool {
-        true
+    fn sort(output: Result<T, E>) -> Result<(T, bool), E> {
+        output.map(|value| (value, true))
     }
 }
 
-/// A function that fails with `Some`; its `None` is a value that is not to be kept, and nothing stands in for it.
+/// A function that says of its value whether it is to be kept.
 #[cfg(feature = "macros")]
 pub(super) struct Sorting<F>(pub(super) F);
 
 #[cfg(feature = "macros")]
-impl<T, E, F: FnOnce() -> Fut, Fut: Future<Output = Result<T, Option<E>>>> Source<T, Option<E>>
-    for Sorting<F>
-{
+impl<T, E, F: FnOnce() -> Fut, Fut: Future<Output = Result<(T, bool), E>>> Source<T, E> for Sorting<F> {
+    type Output = Result<(T, bool), E>;
     type Running = Fut;
 
     fn start(self) -> Fut {
         self.0()
     }
 
-    fn failed(error: &Option<E>) -> bool {
-        error.is_some()
+    fn sort(output: Result<(T, bool), E>) -> Result<(T, bool), E> {
+        output
     }
 }
 
 /// Computes without the cache.
-pub(super) async fn alone<T, E>(call: &Call<'_>, f: impl Source<T, E>) -> Result<T, E> {
+pub(super) async fn alone<T, E, F: Source<T, E>>(call: &Call<'_>, f: F) -> Result<T, E> {
     call.beyond(|| None::<StoreKey>);
-    f.start().await.inspect(|_| call.outcome(Outcome::Computed))
+    let (value, _) = F::sort(f.start().await)?;
+    call.outcome(Outcome::Computed);
+    Ok(value)
 }
 
 /// What is computed; or, after the soft time-out, what can stand in for it, if there is such.

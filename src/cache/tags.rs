@@ -7,7 +7,10 @@ use std::{
 
 use lru::LruCache;
 
-/// How many markers are remembered: the least recently used is forgotten first.
+use crate::encrypted::MAX_SKEW_MS;
+
+/// How many tags are remembered, and beside them how many invalidations of others: the least recently used is forgotten
+/// first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// A tag of one tenant, namespace and epoch; the empty tag stands for the namespace.
@@ -22,10 +25,14 @@ pub(super) struct Markers {
     known: Mutex<Memory>,
     /// How long in milliseconds until the store is asked again.
     lifetime: u64,
+    /// How far in milliseconds an invalidation can be ahead of the clock.
+    ahead: u64,
 }
 
 struct Memory {
     markers: LruCache<Tag, Known>,
+    /// The invalidations of tags that `markers` has no place for, so that tags without any do not push them out.
+    seen: LruCache<Tag, u64>,
     /// The latest invalidation that was forgotten.
     forgotten_until: Option<u64>,
     /// The latest creation time that was given, which can be later than the clock.
@@ -61,6 +68,17 @@ pub(super) enum Answer {
     Marked(u64),
     /// Something that does not open: whatever carries the tag is invalid.
     Broken,
+    /// A marker that is further ahead of the clock than any may be: the same, but others can know better.
+    FromTheFuture,
+}
+
+/// When a value begins, in Unix milliseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    /// What its life counts from.
+    pub(super) now: u64,
+    /// What its tags are compared with: after every invalidation that is known for them, so it can be later.
+    pub(super) created_at: u64,
 }
 
 /// Whether an entry survives its tags.
@@ -73,9 +91,13 @@ pub(super) enum Verdict {
 }
 
 impl Markers {
-    pub(super) fn new(lifetime: u64) -> Self {
-        let memory = Memory { markers: LruCache::new(REMEMBERED), forgotten_until: None, latest: 0 };
-        Self { known: Mutex::new(memory), lifetime }
+    /// Beside other processes over a store an invalidation counts only as far ahead of the clock as an entry may be: one
+    /// that is further ahead was made by a clock that has been set back since.
+    pub(super) fn new(lifetime: u64, has_store: bool) -> Self {
+        let (markers, seen) = (LruCache::new(REMEMBERED), LruCache::new(REMEMBERED));
+        let memory = Memory { markers, seen, forgotten_until: None, latest: 0 };
+        let ahead = if has_store { MAX_SKEW_MS } else { u64::MAX };
+        Self { known: Mutex::new(memory), lifetime, ahead }
     }
 
     /// Judges an entry created at `created_at` by its tags and the empty one.
@@ -88,7 +110,7 @@ impl Markers {
         trust: Trust,
     ) -> Verdict {
         let mut ask = Vec::new();
-        let mut memory = self.memory();
+        let memory = &mut *self.memory();
         let forgotten = memory.forgotten_until.is_some_and(|until| created_at <= until);
         for tag in tags.into_iter().chain([&b""[..]]) {
             let tag = Tag { scope, tag: tag.into() };
@@ -97,6 +119,9 @@ impl Markers {
                     return Verdict::Invalid;
                 }
                 Some(marker) if self.is_enough(marker, now, trust) => {}
+                None if memory.seen.get(&tag).is_some_and(|until| created_at <= *until) => {
+                    return Verdict::Invalid;
+                }
                 None if trust == Trust::Alone && forgotten => return Verdict::Invalid,
                 None if trust == Trust::Alone => {}
                 Some(_) | None => ask.push(tag),
@@ -128,22 +153,23 @@ impl Markers {
     /// Takes in what the store answered to a question of this moment.
     pub(super) fn learn(&self, tag: Tag, answer: Answer, now: u64) {
         let mut memory = self.memory();
-        let until = memory.markers.get(&tag).and_then(|known| known.invalid_until);
+        let until = memory.until(&tag);
+        let latest = memory.latest(now, self.ahead);
         let invalid_until = match answer {
             Answer::Absent => until,
             Answer::Marked(at) => until.max(Some(at)),
             // No later: an invalidation ahead of the clock would put what is stored next ahead of it too, where the
             // next invalidation of another process does not reach it.
-            Answer::Broken => until.max(Some(now.max(memory.latest))),
+            Answer::Broken | Answer::FromTheFuture => until.max(Some(now.max(latest))),
         };
         memory.put(tag, Known { invalid_until, asked_at: now, answered_at: Some(now) });
     }
 
     /// The store did not answer. What is known stands, for those whom that is enough.
-    pub(super) fn not_told(&self, tags: Vec<Tag>, now: u64) {
+    pub(super) fn not_told(&self, tags: impl Iterator<Item = Tag>, now: u64) {
         let mut memory = self.memory();
         for tag in tags {
-            let nothing = Known { invalid_until: None, asked_at: now, answered_at: None };
+            let nothing = Known { invalid_until: memory.until(&tag), asked_at: now, answered_at: None };
             let known = memory.markers.get(&tag).copied().unwrap_or(nothing);
             memory.put(tag, Known { asked_at: now, ..known });
         }
@@ -151,34 +177,35 @@ impl Markers {
 
     /// The moment of the newest invalidation that is known for a tag.
     pub(super) fn invalid_until(&self, tag: &Tag) -> Option<u64> {
-        self.memory().markers.get(tag)?.invalid_until
+        self.memory().until(tag)
     }
 
     /// Remembers an invalidation of this process, which is later than any that is known and no earlier than whatever
     /// this process has stored, and gives its moment.
     pub(super) fn invalidate(&self, tag: Tag, now: u64) -> u64 {
         let mut memory = self.memory();
-        let before = memory.markers.get(&tag).and_then(|marker| marker.invalid_until);
+        let before = memory.lowered(&tag, now, self.ahead);
         // Another process may have stored something right after the one before.
-        let at = before.map_or(now, |before| now.max(before.saturating_add(1))).max(memory.latest);
+        let at = before.map_or(now, |before| now.max(before.saturating_add(1)));
+        let at = at.max(memory.latest(now, self.ahead));
         memory.put(tag, Known { invalid_until: Some(at), asked_at: now, answered_at: Some(now) });
         at
     }
 
-    /// The creation time of what begins to be computed now: after every invalidation that is known for its tags.
-    pub(super) fn creation_time<'a>(
+    /// The beginning of what is stored or computed from now on.
+    pub(super) fn beginning<'a>(
         &self,
         scope: [u8; 16],
         tags: impl IntoIterator<Item = &'a [u8]>,
         now: u64,
-    ) -> u64 {
+    ) -> Beginning {
         let mut memory = self.memory();
         let all = tags.into_iter().chain([&b""[..]]);
         let until =
-            all.filter_map(|tag| memory.markers.get(&Tag { scope, tag: tag.into() })?.invalid_until).max();
+            all.filter_map(|tag| memory.lowered(&Tag { scope, tag: tag.into() }, now, self.ahead)).max();
         let created_at = until.map_or(now, |until| now.max(until.saturating_add(1)));
-        memory.latest = memory.latest.max(created_at);
-        created_at
+        memory.latest = memory.latest(now, self.ahead).max(created_at);
+        Beginning { now, created_at }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -212,10 +239,42 @@ impl Drop for Claim<'_> {
 
 impl Memory {
     fn put(&mut self, tag: Tag, known: Known) {
-        if let Some((other, forgotten)) = self.markers.push(tag.clone(), known)
-            && other != tag
-        {
-            self.forgotten_until = self.forgotten_until.max(forgotten.invalid_until);
+        self.seen.pop(&tag);
+        let Some((other, pushed_out)) = self.markers.push(tag.clone(), known) else { return };
+        if let Some(until) = pushed_out.invalid_until.filter(|_| other != tag) {
+            let forgotten = self.seen.push(other, until);
+            self.forgotten_until = self.forgotten_until.max(forgotten.map(|(_, until)| until));
         }
     }
+
+    /// The newest invalidation that is known.
+    fn until(&mut self, tag: &Tag) -> Option<u64> {
+        match self.markers.get(tag) {
+            Some(known) => known.invalid_until,
+            None => self.seen.get(tag).copied(),
+        }
+    }
+
+    /// The same, brought back to the clock if it is too far ahead of it.
+    fn lowered(&mut self, tag: &Tag, now: u64, ahead: u64) -> Option<u64> {
+        let until = self.until(tag)?;
+        if until <= now.saturating_add(ahead) {
+            return Some(until);
+        }
+        if let Some(known) = self.markers.get_mut(tag) {
+            known.invalid_until = Some(now);
+        }
+        if let Some(until) = self.seen.get_mut(tag) {
+            *until = now;
+        }
+        Some(now)
+    }
+
+    /// The latest creation time that was given, unless it is too far ahead of the clock.
+    fn latest(&self, now: u64, ahead: u64) -> u64 {
+        if self.latest > now.saturating_add(ahead) { now } else { self.latest }
+    }
 }
+
+#[cfg(test)]
+mod tests;

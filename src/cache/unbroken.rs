@@ -9,12 +9,28 @@ use std::{
 };
 
 use tokio::{runtime::Handle, time::timeout};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use super::Cache;
 
 /// How long work may go on for which no caller waits, over a backend that has no shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Leave to start a task; `close` waits for it from now on.
+pub(super) struct Background {
+    runtime: Handle,
+    awaited: TaskTrackerToken,
+}
+
+impl Background {
+    pub(super) fn start(self, work: impl Future<Output = ()> + Send + 'static) {
+        let Self { runtime, awaited } = self;
+        drop(runtime.spawn(async move {
+            work.await;
+            drop(awaited);
+        }));
+    }
+}
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -37,12 +53,18 @@ impl Cache {
 
     /// Does the work in the background, unless there is none (any more).
     pub(super) async fn behind<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) {
-        match Handle::try_current() {
-            Ok(runtime) if !self.shared.tasks.is_closed() => {
-                drop(self.shared.tasks.spawn_on(async { drop(timeout(LIMIT, work).await) }, &runtime));
-            }
-            Ok(_) | Err(_) => drop(self.unbroken(work).await),
+        match self.background() {
+            Some(background) => background.start(async { drop(timeout(LIMIT, work).await) }),
+            None => drop(self.unbroken(work).await),
         }
+    }
+
+    /// Where work that nobody waits for is done, unless `close` was called or there is no runtime.
+    pub(super) fn background(&self) -> Option<Background> {
+        // Before the look: a `close` that comes after it waits for the work.
+        let awaited = self.shared.tasks.token();
+        let runtime = Handle::try_current().ok()?;
+        (!self.shared.tasks.is_closed()).then_some(Background { runtime, awaited })
     }
 }
 

@@ -29,6 +29,11 @@ impl Label {
         now < self.times.expires_at
     }
 
+    /// Whether it is of an earlier time than another of its key.
+    pub(super) fn is_older(&self, other: &Self) -> bool {
+        self.times.created_at < other.times.created_at
+    }
+
     /// How long it may still be used.
     pub(super) fn left(&self, now: u64) -> Duration {
         Duration::from_millis(self.times.expires_at.saturating_sub(now))

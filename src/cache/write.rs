@@ -44,8 +44,8 @@ impl Cache {
     ) -> Result<(), Error> {
         let key = key?;
         settings.check(self)?;
-        let created_at = self.creation_time(settings);
-        let label = settings.label(created_at, &value)?;
+        let beginning = self.beginning(settings);
+        let label = settings.label(beginning, &value)?;
         let stored = Arc::new(Stored { value, label });
         let write = self.seal(key.as_bytes(), &stored)?;
         let spot = self.spot(call, &key);

@@ -58,10 +58,13 @@ impl Default {
         if let Some(cache) = self.cache.get() {
             return Some(cache);
         }
+        let mut failed = None;
         self.tried.call_once(|| match make() {
             Ok(cache) => _ = self.cache.set(cache),
-            Err(error) => complain(error),
+            Err(error) => failed = Some(error),
         });
+        // Beyond the once: it would stay poisoned by a complaint that panics, such as one of a subscriber's.
+        failed.map(complain);
         self.cache.get()
     }
 }
@@ -113,6 +116,10 @@ mod tests {
             assert!(failing.is_none());
         }
         assert_eq!(said.get(), 1);
+        let panicking = none();
+        let complain = || panicking.get(|| Err(Error::Random), |_| panic!("nobody listens")).is_none();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(complain)).is_err());
+        assert!(complain());
         default.set(cache()).unwrap();
         assert!(default.get(|| panic!("made"), |error| panic!("{error}")).is_some());
     }

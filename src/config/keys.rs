@@ -52,8 +52,8 @@ impl Keyring {
 impl Setting {
     /// The keys that this setting lists; a single one unless it is [`ACCEPTED_KEYS`].
     fn keys(&self, lookup: &impl Fn(&str) -> Option<String>) -> Result<Vec<MasterKey>, Error> {
-        let Some(text) = self.text(lookup)? else { return Ok(Vec::new()) };
-        let refused = |source| SettingError::Variable { variable: self.variable, source: Box::new(source) };
+        let Some((variable, text)) = self.text(lookup)? else { return Ok(Vec::new()) };
+        let refused = |source| SettingError::Variable { variable, source: Box::new(source) };
         let parse =
             |text: &str| MasterKey::parse(text.trim()).map_err(|source| refused(source.into()).into());
         if self.variable != ACCEPTED_KEYS.variable {
@@ -161,7 +161,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         let expected = Keyring::with_accepted(key(ONE), [key(TWO), key(THREE)], key(THREE)).unwrap();
         assert!(same(&keys.unwrap(), &expected));
-        assert!(matches!(huge, SettingError::Variable { variable: "BLINDCACHE_MASTER_KEY", .. }));
+        assert!(matches!(huge, SettingError::Variable { variable: "BLINDCACHE_MASTER_KEY_FILE", .. }));
     }
 
     #[test]

@@ -16,17 +16,17 @@ pub(super) struct Setting {
 const MAX_FILE: u64 = 64 * 1024;
 
 impl Setting {
-    /// What the variable holds, or the file that its twin names; `None` if neither is set.
+    /// What the variable holds, or the file that its twin names, and which of the two is set; `None` if neither is.
     pub(super) fn text(
         &self,
         lookup: &impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Zeroizing<String>>, SettingError> {
+    ) -> Result<Option<(&'static str, Zeroizing<String>)>, SettingError> {
         let set = |name| lookup(name).map(Zeroizing::new).filter(|value| !value.trim().is_empty());
         match (set(self.variable), set(self.file)) {
             (Some(_), Some(_)) => Err(SettingError::Both { variable: self.variable }),
-            (Some(text), None) => Ok(Some(text)),
+            (Some(text), None) => Ok(Some((self.variable, text))),
             (None, Some(path)) => read(Path::new(path.trim()))
-                .map(Some)
+                .map(|text| Some((self.file, text)))
                 .map_err(|source| SettingError::File { variable: self.file, source }),
             (None, None) => Ok(None),
         }

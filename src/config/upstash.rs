@@ -53,10 +53,10 @@ impl UpstashBuilder {
                 (None, None) => {}
                 (Some(_), None) => return Err(missing(pair.token.variable)),
                 (None, Some(_)) => return Err(missing(pair.url)),
-                (Some(url), Some(token)) => {
+                (Some(url), Some((variable, token))) => {
                     let token = token.trim();
                     check_url(&url).map_err(|source| refused(pair.url, source.into()))?;
-                    check_token(token).map_err(|source| refused(pair.token.variable, source.into()))?;
+                    check_token(token).map_err(|source| refused(variable, source.into()))?;
                     return Ok(Self::new(&url, token));
                 }
             }
@@ -164,6 +164,9 @@ mod tests {
             let nowhere = refusal(&[(url, URL), (&twin, "/nowhere/at/all")]);
             assert!(matches!(nowhere, SettingError::File { variable, .. } if variable == twin));
         }
+        std::fs::write(&path, "hunter2 hunter2").unwrap();
+        let found = refusal(&[("UPSTASH_REDIS_REST_URL", URL), ("UPSTASH_REDIS_REST_TOKEN_FILE", file)]);
+        assert!(matches!(found, SettingError::Variable { variable: "UPSTASH_REDIS_REST_TOKEN_FILE", .. }));
         std::fs::remove_file(path).unwrap();
     }
 }

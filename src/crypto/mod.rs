@@ -25,7 +25,7 @@ pub use master::{KeyId, MasterKey};
 pub(crate) use name::{Kind, Locator, is_prefix};
 pub use name::{NotAStoreKey, StoreKey};
 pub use padding::Padding;
-pub(crate) use seal::{Ask, Opened, Refusal, open, seal};
+pub(crate) use seal::{Ask, MAX_SKEW_MS, Opened, Refusal, open, seal};
 pub use seal::{NotSealed, Sealed};
 pub use tenant::TenantKeys;
 #[cfg(feature = "testing")]

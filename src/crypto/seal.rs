@@ -18,7 +18,7 @@ use super::{
 use crate::error::{Error, Unreadable};
 
 /// How far in the future by the reader's clock an entry may have been created: 5 minutes.
-const MAX_SKEW_MS: u64 = 300_000;
+pub(crate) const MAX_SKEW_MS: u64 = 300_000;
 
 /// An encrypted entry: all that a store learns of a value.
 #[derive(Clone, PartialEq, Eq)]

@@ -36,8 +36,10 @@ const MOST: u32 = 10_000;
 /// time that the breaker stays open no longer keeps others from it.
 ///
 /// Failures are [`Transient`](BackendErrorKind::Transient), [`Timeout`](BackendErrorKind::Timeout) and
-/// [`Throttled`](BackendErrorKind::Throttled): the store is out of reach or overloaded, and is best left alone.
-/// [`Denied`](BackendErrorKind::Denied) and [`Rejected`](BackendErrorKind::Rejected) are answers: the store is there.
+/// [`Throttled`](BackendErrorKind::Throttled) with a time [to wait](BackendError::retry_after): the store is out of
+/// reach or overloaded, and is best left alone. `Throttled` without one, [`Denied`](BackendErrorKind::Denied) and
+/// [`Rejected`](BackendErrorKind::Rejected) are answers: the store is there. So a store that is full refuses writes, and
+/// reads go on.
 /// [`TooLarge`](BackendErrorKind::TooLarge), [`Misconfigured`](BackendErrorKind::Misconfigured), `Refused` and calls that
 /// are dropped count as nothing: they need not have reached it.
 ///
@@ -142,7 +144,7 @@ impl<B: Backend> Breaker<B> {
     {
         let pass = self.circuit.enter().map_err(|wait| self.refusal(wait))?;
         let result = call().await;
-        pass.report(result.as_ref().err().map(BackendError::kind));
+        pass.report(result.as_ref().err());
         result
     }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    error::BackendErrorKind,
+    error::{BackendError, BackendErrorKind},
     metrics::{self, BreakerState},
 };
 
@@ -193,8 +193,8 @@ impl Window {
 }
 
 impl Pass<'_> {
-    /// The call ended, with an error of this kind if there was one.
-    pub(super) fn report(mut self, failure: Option<BackendErrorKind>) {
+    /// The call ended, with this error if there was one.
+    pub(super) fn report(mut self, failure: Option<&BackendError>) {
         self.verdict = Verdict::of(failure);
     }
 }
@@ -206,13 +206,16 @@ impl Drop for Pass<'_> {
 }
 
 impl Verdict {
-    fn of(failure: Option<BackendErrorKind>) -> Self {
+    fn of(failure: Option<&BackendError>) -> Self {
         use BackendErrorKind as Kind;
-        match failure {
-            None | Some(Kind::Denied | Kind::Rejected) => Self::Answer,
-            Some(Kind::Transient | Kind::Throttled) => Self::Failure,
-            Some(Kind::Timeout) => Self::TimedOut,
-            Some(Kind::Refused | Kind::TooLarge | Kind::Misconfigured) => Self::Nothing,
+        let Some(failure) = failure else { return Self::Answer };
+        match failure.kind() {
+            // A store that is full refuses writes and still reads. One that says for how long is to be left alone.
+            Kind::Throttled if failure.retry_after().is_none() => Self::Answer,
+            Kind::Denied | Kind::Rejected => Self::Answer,
+            Kind::Transient | Kind::Throttled => Self::Failure,
+            Kind::Timeout => Self::TimedOut,
+            Kind::Refused | Kind::TooLarge | Kind::Misconfigured => Self::Nothing,
         }
     }
 }

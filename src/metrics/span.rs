@@ -5,7 +5,7 @@ pub(crate) use self::traced::{Span, background_failed, no_default, trouble};
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::untraced::{Span, background_failed, no_default, trouble};
 
-use std::{error::Error as _, fmt};
+use std::{error::Error as _, fmt, io::Write as _};
 
 use crate::error::Error;
 
@@ -24,9 +24,10 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Nobody else may be there to hear it.
+/// Nobody else may be there to hear it; nor may standard error be, which stops nothing.
 fn no_default_on_stderr(error: &Error) {
-    eprintln!("blindcache: #[cached] functions run uncached, there is no default cache: {}", Chain(error));
+    let said = "blindcache: #[cached] functions run uncached, there is no default cache";
+    let _ = writeln!(std::io::stderr(), "{said}: {}", Chain(error));
 }
 
 #[cfg(feature = "tracing")]

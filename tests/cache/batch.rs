@@ -200,3 +200,25 @@ async fn memory_stands_in_for_a_store_that_is_down() {
     assert_eq!(cache.get_or_compute_many([2, 1], fails).await, Ok(vec![Some(2), Some(1)]));
     assert!(cache.get_many::<i32>([2, 3]).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn stale_value_that_ends_while_a_batch_s_function_runs_does_not_stand_in() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let cache = stale(&world, with_memory).await;
+        let fails_late = async |_: Vec<i32>| {
+            world.pass(secs(40)).await;
+            Err::<[(i32, i32); 0], _>("no")
+        };
+        assert_eq!(cache.get_or_compute_many([1, 2], fails_late).await, Err("no"));
+        let cache = world.builder().ttl(secs(20)).stale(secs(40)).soft_timeout(secs(50)).build().unwrap();
+        cache.set_many([(1, 1), (2, 2)]).await.unwrap();
+        world.clock.advance(secs(20));
+        let slow = async |keys: Vec<i32>| {
+            world.pass(secs(60)).await;
+            Ok::<_, ()>(keys.into_iter().map(|key| (key, key * 10)))
+        };
+        let computed = cache.get_or_compute_many([1, 2], slow).await;
+        assert_eq!(computed, Ok([10, 20].map(Some).to_vec()), "beyond the soft time-out there is nothing");
+    }
+}

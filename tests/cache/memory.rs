@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use blindcache::{Cache, L1};
+use blindcache::{Builder, Cache, L1};
 
 use super::store::{World, ms, secs};
 
@@ -128,4 +128,132 @@ async fn failed_set_leaves_nothing_in_memory() {
     cache.set("k", 2).await.unwrap_err();
     cache.set_many([("l", 2)]).await.unwrap_err();
     assert_eq!(cache.stats().l1_entries, 0);
+}
+
+/// The store shows again what it held before.
+async fn replayed(world: &World, cache: &Cache) {
+    for key in ["k", "l"] {
+        cache.set(key, 1).await.unwrap();
+    }
+    let before = world.store.entries();
+    world.clock.advance(ms(1));
+    for key in ["k", "l"] {
+        cache.set(key, 2).await.unwrap();
+    }
+    for (name, old) in before {
+        world.store.plant(&name, Some(old));
+    }
+}
+
+#[tokio::test]
+async fn batch_is_answered_from_memory_when_markers_have_to_be_asked_for() {
+    for mode in [L1::Values, L1::Sealed] {
+        let world = World::new();
+        let cache = world.builder().l1_mode(mode).build().unwrap();
+        replayed(&world, &cache).await;
+        for _ in 0..2 {
+            world.clock.advance(secs(1));
+            world.store.calls();
+            assert_eq!(cache.get_many::<i32>(["k", "l"]).await.unwrap(), [Some(2), Some(2)]);
+            assert_eq!(world.store.calls(), ["get_many"], "the markers");
+            assert_eq!(cache.get_many::<i32>(["k", "l"]).await.unwrap(), [Some(2), Some(2)]);
+            world.clock.advance(secs(1));
+            let never = async |_: Vec<&'static str>| Err::<[(&'static str, i32); 0], _>("no");
+            let computed = cache.get_or_compute_many(["k", "l"], never).await;
+            assert_eq!(computed, Ok(vec![Some(2), Some(2)]));
+            assert_eq!(world.store.calls(), ["get_many"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn batch_asks_for_markers_and_for_what_is_missing_in_one_round_trip() {
+    let world = World::new();
+    let cache = world.cache();
+    for key in ["k", "l"] {
+        cache.entry(key).tags(["t"]).set(1).await.unwrap();
+    }
+    world.cache().set("m", 3).await.unwrap();
+    world.clock.advance(secs(1));
+    world.store.calls();
+    assert_eq!(cache.get_many::<i32>(["k", "m", "l"]).await.unwrap(), [Some(1), Some(3), Some(1)]);
+    assert_eq!(world.store.calls(), ["get_many"]);
+    // What another process has invalidated and written anew is read in one more.
+    world.cache().invalidate_tag("t").await.unwrap();
+    world.clock.advance(secs(1));
+    world.cache().set("l", 4).await.unwrap();
+    world.store.calls();
+    assert_eq!(cache.get_many::<i32>(["k", "m", "l"]).await.unwrap(), [None, Some(3), Some(4)]);
+    assert_eq!(world.store.calls(), ["get_many", "get_many"]);
+}
+
+#[tokio::test]
+async fn batch_asks_a_store_that_is_down_once_for_a_marker_ttl() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set_many([("k", 1), ("l", 2)]).await.unwrap();
+    world.clock.advance(secs(1));
+    world.store.fail();
+    world.store.calls();
+    for _ in 0..3 {
+        assert_eq!(cache.get_many::<i32>(["k", "l"]).await.unwrap(), [Some(1), Some(2)]);
+    }
+    assert_eq!(world.store.calls(), ["get_many"]);
+}
+
+/// Fresh for 10 s, usable for 20 s more.
+fn stale(builder: Builder) -> Cache {
+    builder.ttl(secs(10)).stale(secs(20)).build().unwrap()
+}
+
+#[tokio::test]
+async fn older_entry_of_the_store_does_not_replace_a_stale_value_in_memory() {
+    for mode in [L1::Values, L1::Sealed] {
+        let world = World::new();
+        let cache = stale(world.builder().l1_mode(mode).fail_safe_pause(secs(0)));
+        cache.entry("k").ttl(secs(25)).set(1).await.unwrap();
+        let (name, old) = world.store.entries().remove(0);
+        world.clock.advance(ms(1));
+        cache.set("k", 2).await.unwrap();
+        world.store.plant(&name, Some(old));
+        world.clock.advance(secs(10));
+        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+        let fails = async || Err::<i32, _>("no");
+        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
+        assert_eq!(cache.get_many::<i32>(["k"]).await.unwrap(), [None]);
+        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
+        // Nor does it hide what another process has written since.
+        world.store.recover();
+        world.clock.advance(ms(1));
+        stale(world.builder()).set("k", 3).await.unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(3));
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_leaves_memory_when_it_is_asked_for() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    cache.entry("l").tags(["t"]).set(1).await.unwrap();
+    cache.entry("m").tags(["t"]).set(1).await.unwrap();
+    cache.invalidate_tag("t").await.unwrap();
+    assert_eq!(cache.get::<i32>("l").await.unwrap(), None);
+    assert_eq!(cache.stats().l1_entries, 2);
+    assert_eq!(cache.get_many::<i32>(["m", "k"]).await.unwrap(), [None, Some(1)]);
+    assert_eq!(cache.stats().l1_entries, 1);
+    world.clock.advance(secs(10));
+    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    assert_eq!(cache.stats().l1_entries, 0);
+}
+
+#[tokio::test]
+async fn large_entry_is_kept_however_many_processors_there_are() {
+    let world = World::new();
+    let cache = world.builder().l1_bytes(5 << 20).build().unwrap();
+    cache.set("k", "x".repeat(4 << 20)).await.unwrap();
+    assert_eq!(cache.stats().l1_entries, 1);
+    let cache = world.builder().l1_bytes(16 << 20).build().unwrap();
+    cache.set("k", "x".repeat(7 << 19)).await.unwrap();
+    assert_eq!(cache.stats().l1_entries, 1);
 }

@@ -239,3 +239,44 @@ async fn close_waits_for_what_is_under_way_and_starts_no_more() {
         assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(3)).await, Ok(3));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn value_that_ends_while_the_store_is_asked_is_not_returned() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let cache = stale(if with_memory { world.builder().l1_ttl(secs(1)) } else { world.builder().l1(0) });
+        cache.entry("k").tags(["t"]).set(1).await.unwrap();
+        world.pass(secs(30) - ms(150)).await;
+        // The entry comes in time, and the marker does not.
+        world.store.delay(ms(100));
+        let asking = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_refresh("k", || async { Ok::<_, ()>(2) }).await }
+        });
+        settle().await;
+        for _ in 0..40 {
+            world.pass(ms(10)).await;
+        }
+        assert_eq!(asking.await.unwrap(), Ok(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_refresh_gets_its_value_before_it_is_written() {
+    for with_memory in [true, false] {
+        let (world, cache) = world(with_memory).await;
+        let slow = Slow::default();
+        refreshing(&cache, &slow, 2).await;
+        settle().await;
+        let other = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_compute("k", async || Ok::<_, ()>(9)).await }
+        });
+        settle().await;
+        world.store.hang("set");
+        slow.finish();
+        settle().await;
+        assert!(other.is_finished());
+        assert_eq!(other.await.unwrap(), Ok(2));
+    }
+}

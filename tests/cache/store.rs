@@ -213,6 +213,9 @@ impl Backend for Store {
     }
 }
 
+/// Where the clock of a world begins, in Unix milliseconds.
+pub(super) const NOW: u64 = 1_790_000_000_000;
+
 /// One store, one clock, one keyring.
 pub(super) struct World {
     pub(super) store: Store,
@@ -223,7 +226,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
-        Self { store: Store::default(), clock: Clock::at(1_790_000_000_000), keys }
+        Self { store: Store::default(), clock: Clock::at(NOW), keys }
     }
 
     pub(super) fn tenant(&self, tenant: &str) -> TenantKeys {

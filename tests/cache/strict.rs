@@ -244,3 +244,49 @@ async fn strict_calls_share_one_computation() {
         assert_eq!((a.unwrap(), b.unwrap(), c.unwrap(), runs.get()), (1, 1, 1, 1));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn value_handed_over_is_not_taken_even_if_the_store_has_just_told_the_markers() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        let cache = if with_memory { world.cache() } else { world.without_memory() };
+        assert_eq!(cache.get::<i32>("other").await.unwrap(), None);
+        world.store.fail();
+        let slow = async || {
+            tokio::time::sleep(ms(10)).await;
+            one().await
+        };
+        let lenient = cache.get_or_compute("k", slow);
+        let strict = async {
+            settle().await;
+            cache.entry("k").strict().get_or_compute(never).await
+        };
+        let waiting = async {
+            settle().await;
+            cache.get_or_compute("k", never).await
+        };
+        let (lenient, waiting, strict) = tokio::join!(lenient, waiting, strict);
+        // With memory the value is fresh there by the time that it is refused.
+        assert!(with_memory || matches!(strict, Err(ComputeError::Cache(Error::Backend(_)))), "{strict:?}");
+        assert_eq!((lenient, waiting), (Ok(1), Ok(1)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_fails_closed_too() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set("k", 7).await.unwrap();
+    assert_eq!(cache.entry("k").strict().refresh(one).await.unwrap(), 1);
+    assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    let failed = cache.entry("k").strict().refresh(async || Err::<i32, _>("no")).await;
+    assert!(matches!(failed, Err(ComputeError::Compute("no"))));
+    let failed = cache.entry(1.5).strict().refresh(never).await;
+    assert!(matches!(failed, Err(ComputeError::Cache(Error::Key(_)))));
+    let stuck = cache.entry("k").strict().hard_timeout(ms(100)).refresh(pending::<Result<i32, ()>>);
+    assert!(matches!(stuck.await, Err(ComputeError::TimedOut)));
+    world.store.fail();
+    let failed = cache.entry("k").strict().refresh(one).await;
+    assert!(matches!(failed, Err(ComputeError::Cache(Error::Backend(_)))));
+    assert_eq!(cache.refresh("k", one).await, Ok(1));
+}

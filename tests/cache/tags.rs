@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use blindcache::{Cache, Sealed};
+use blindcache::{Cache, Sealed, testing::Clock};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::store::{World, ms, secs, settle};
+use super::store::{NOW, World, ms, secs, settle};
 
 async fn kept(cache: &Cache) -> [Option<i32>; 3] {
     let mut kept = [None; 3];
@@ -278,5 +278,74 @@ async fn store_never_sees_a_tag() {
     for (name, entry) in world.store.entries() {
         let seen = [name.as_str().as_bytes(), &entry[..]].concat();
         assert!(!seen.windows(9).any(|part| part == b"of-a-user"));
+    }
+}
+
+/// A process whose clock differs from the world's.
+fn elsewhere(world: &World, clock: &Clock) -> Cache {
+    Cache::builder(world.acme().clock(clock)).ttl(secs(600)).build().unwrap()
+}
+
+#[tokio::test]
+async fn marker_from_the_future_invalidates_and_is_not_replaced() {
+    let world = World::new();
+    let cache = world.cache();
+    fill(&cache).await;
+    let before = world.store.entries();
+    cache.invalidate_tag("users").await.unwrap();
+    let marker = world.store.entries().into_iter().find(|entry| !before.contains(entry)).unwrap();
+    let clock = Clock::at(NOW - 6 * 60_000);
+    let behind = elsewhere(&world, &clock);
+    for _ in 0..3 {
+        fill(&behind).await;
+        assert_eq!(kept(&behind).await, [None, None, Some(3)]);
+        assert!(world.store.entries().contains(&marker), "it is another's, and counts for others");
+        clock.advance(secs(1));
+    }
+}
+
+#[tokio::test]
+async fn marker_ahead_of_the_clock_makes_no_life_longer() {
+    for with_memory in [true, false] {
+        let world = World::new();
+        elsewhere(&world, &Clock::at(NOW + 4 * 60_000)).invalidate_tag("users").await.unwrap();
+        let builder = if with_memory { world.builder() } else { world.builder().l1(0) };
+        let cache = builder.ttl(secs(600)).build().unwrap();
+        // Which makes the marker known.
+        fill(&cache).await;
+        assert_eq!(kept(&cache).await, [None, None, Some(3)]);
+        fill(&cache).await;
+        cache.entry("short").tags(["users"]).ttl(secs(60)).set(4).await.unwrap();
+        assert_eq!(kept(&cache).await, [Some(1), Some(2), Some(3)]);
+        // It cannot be told from what the marker ends, until that is over.
+        world.clock.advance(secs(4 * 60) + ms(2));
+        assert_eq!(cache.get::<i32>("short").await.unwrap(), None);
+        world.clock.advance(secs(6 * 60) - ms(3));
+        assert_eq!(kept(&cache).await, [Some(1), Some(2), Some(3)]);
+        world.clock.advance(ms(1));
+        assert_eq!(kept(&cache).await, [None; 3]);
+    }
+}
+
+#[tokio::test]
+async fn clock_that_is_set_back_leaves_no_invalidation_in_the_future() {
+    for all in [true, false] {
+        let world = World::new();
+        let cache = world.cache();
+        let invalidate = async || {
+            let done = if all { cache.clear().await } else { cache.invalidate_tag("users").await };
+            done.unwrap();
+        };
+        world.clock.set(NOW + 60 * 60_000);
+        fill(&cache).await;
+        invalidate().await;
+        world.clock.set(NOW);
+        invalidate().await;
+        world.clock.advance(ms(1));
+        assert_eq!(cache.get::<i32>("users").await.unwrap(), None);
+        fill(&cache).await;
+        assert_eq!(kept(&world.cache()).await, [Some(1), Some(2), Some(3)]);
+        invalidate().await;
+        assert_eq!(kept(&world.cache()).await[..2], [None; 2]);
     }
 }

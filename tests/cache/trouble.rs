@@ -118,3 +118,14 @@ async fn hit_in_memory_costs_one_timeout_when_its_markers_cannot_be_asked_for() 
     }
     assert_eq!(world.store.calls(), ["get_many"]);
 }
+
+#[tokio::test]
+async fn ttl_that_no_clock_reaches_is_refused_with_jitter_too() {
+    let endless = std::time::Duration::MAX;
+    // So little that the ttl stays as it is, which is more than a floating-point number of seconds can say.
+    let builder = || World::new().builder().jitter(f64::MIN_POSITIVE).longest(endless);
+    assert!(matches!(builder().ttl(endless).build(), Err(Error::Ttl)));
+    let cache = builder().build().unwrap();
+    assert!(matches!(cache.entry("k").ttl(endless).set(1).await, Err(Error::Ttl)));
+    assert_eq!(cache.entry("k").ttl(endless).get_or_compute(async || Ok::<_, ()>(1)).await, Ok(1));
+}

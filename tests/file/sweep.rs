@@ -133,6 +133,7 @@ async fn what_other_processes_wrote_counts() {
     let small = || place.builder().max_bytes(CAP).build().unwrap();
     let (one, other) = (small(), place.backend());
     fill(&one, 100).await;
+    one.sweep().await.unwrap(); // so that its first look is over
     for number in 100..400 {
         other.set(&key(number), entry(number, 200), None).await.unwrap();
     }
@@ -146,6 +147,32 @@ async fn what_other_processes_wrote_counts() {
     }
     within(&place.dir(), CAP).await;
     assert!(numbers(&one, 440).await.ends_with(&(400..440).collect::<Vec<_>>()));
+}
+
+/// As commands of a shell or jobs of a timer: each process writes a few entries and ends.
+#[test]
+fn processes_that_write_little_keep_the_cap_too() {
+    let place = Place::new();
+    let process = |cap: u64, numbers: std::ops::Range<u64>| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let backend = place.builder().max_bytes(cap).build().unwrap();
+        runtime.block_on(async {
+            for number in numbers {
+                backend.set(&key(number), entry(number, 200), None).await.unwrap();
+            }
+        });
+    };
+    process(FileBackend::BYTES, 0..400);
+    assert!(occupied(&place.dir()) > CAP, "control");
+    for at in 0..20 {
+        process(CAP, 400 + 5 * at..405 + 5 * at);
+    }
+    // The last writes of a process may come when its runtime takes no more work.
+    assert!(occupied(&place.dir()) <= CAP + 5 * 4_096);
+    assert_eq!(
+        files(&place.dir()).iter().filter(|it| (0..100).any(|at| **it == place.file(&key(at)))).count(),
+        0
+    );
 }
 
 #[tokio::test]

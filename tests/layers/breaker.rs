@@ -10,6 +10,11 @@ use crate::script::{Script, Step, fail, hang, key, kind, ms, ok, polled_once_and
 
 const DOWN: Step = fail(Kind::Transient);
 
+/// A store that says for how long it is to be left alone.
+fn busy() -> Step {
+    fail(Kind::Throttled).retry_after(ms(1))
+}
+
 fn broken_by(steps: impl IntoIterator<Item = Step>) -> (Script, Breaker<Script>) {
     let store = Script::of(steps);
     (store.clone(), store.breaker())
@@ -137,10 +142,10 @@ async fn got(breaker: Breaker<Script>) -> Result<(), Kind> {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_fails_opens_it_again_for_as_long() {
-    for failure in [Kind::Transient, Kind::Timeout, Kind::Throttled] {
-        let (_, breaker) = open(fail(failure)).await;
+    for failure in [DOWN, fail(Kind::Timeout), busy()] {
+        let (_, breaker) = open(failure).await;
         advance(ms(5_000)).await;
-        assert_eq!(kind(breaker.get(&key()).await), failure);
+        assert_ne!(kind(breaker.get(&key()).await), Kind::Refused);
         assert_eq!(breaker.state(), Open);
         assert_eq!(breaker.get(&key()).await.unwrap_err().retry_after(), Some(ms(5_000)));
     }
@@ -148,7 +153,7 @@ async fn a_probe_that_fails_opens_it_again_for_as_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_answered_closes_it_even_by_no() {
-    for answer in [Kind::Denied, Kind::Rejected] {
+    for answer in [Kind::Denied, Kind::Rejected, Kind::Throttled] {
         let (_, breaker) = open(fail(answer)).await;
         advance(ms(5_000)).await;
         assert_eq!(kind(breaker.get(&key()).await), answer);
@@ -206,11 +211,23 @@ async fn only_trouble_of_the_store_counts_as_failure() {
         call(&breaker, 100).await;
         assert_eq!(breaker.state(), Closed, "{kind:?}");
     }
-    for kind in [Kind::Transient, Kind::Throttled, Kind::Timeout] {
-        let breaker = Script::always(fail(kind)).breaker();
+    for (at, failure) in [DOWN, busy(), fail(Kind::Timeout)].into_iter().enumerate() {
+        let breaker = Script::always(failure).breaker();
         call(&breaker, 10).await;
-        assert_eq!(breaker.state(), Open, "{kind:?}");
+        assert_eq!(breaker.state(), Open, "{at}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_full_is_read_all_the_same() {
+    let store = Script::always(fail(Kind::Throttled));
+    let layered = store.clone().resilient();
+    for _ in 0..100 {
+        assert_eq!(kind(layered.set(&key(), crate::script::entry(), None).await), Kind::Throttled);
+    }
+    store.go_on_with(ok());
+    layered.get(&key()).await.unwrap();
+    assert_eq!(layered.inner().inner().state(), Closed);
 }
 
 #[tokio::test(start_paused = true)]

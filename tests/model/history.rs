@@ -1,19 +1,15 @@
 //! One history: calls of two processes for two tenants, and what each may return.
 
-use std::{
-    cell::Cell,
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 
 use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, testing::Clock};
 
 use tokio::time::timeout;
 
-use super::liar::{Liar, Lie};
-
-/// A process, a tenant (the third is the first in another namespace), a key.
-type Who = (usize, usize, u8);
+use super::{
+    liar::{Liar, Lie},
+    rules::{KEYS, L1_TTL, Model, PAUSE, STALE, Sure, TTL, Who},
+};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -57,93 +53,6 @@ pub(crate) enum Plant {
     LateWrites,
 }
 
-const TTL: u64 = 3_000;
-const STALE: u64 = 2_000;
-/// How long a stale value stands in once the function has failed.
-const PAUSE: u64 = 700;
-const KEYS: u8 = 3;
-
-/// One value that was ever written, whose number is its place in the list.
-struct Written {
-    tenant: usize,
-    key: u8,
-    tagged: bool,
-    /// Whose call was given up: to others it came at a time that nobody knows.
-    given_up: Option<usize>,
-    /// When the call began that wrote it, by the order of steps and by the wall.
-    step: usize,
-    wall: u64,
-}
-
-#[derive(Default)]
-struct Model {
-    written: Vec<Written>,
-    /// For a process, tenant and key: the step of the last write or delete that it has finished.
-    finished: HashMap<Who, usize>,
-    /// For a process, tenant and whether all or the tag: the step and the wall time of the last invalidation.
-    invalid: HashMap<(usize, usize, bool), usize>,
-    /// For a process, tenant and key: when a function failed last, by the wall.
-    failed: HashMap<Who, u64>,
-    /// Where a write was given up that a later set or delete has not waited for. It supersedes what is computed meanwhile.
-    under_way: HashSet<Who>,
-    now: usize,
-}
-
-impl Model {
-    fn write(&mut self, (_, tenant, key): Who, tagged: bool, wall: u64) -> usize {
-        self.written.push(Written { tenant, key, tagged, given_up: None, step: self.now, wall });
-        self.written.len() - 1
-    }
-
-    /// A function ran and gave the next value, or failed.
-    fn ran(&mut self, who: Who, tagged: bool, ok: bool, wall: u64) {
-        if ok {
-            self.write(who, tagged, wall);
-            if !self.under_way.contains(&who) {
-                self.finished.insert(who, self.now);
-            }
-        } else {
-            self.failed.insert(who, wall);
-        }
-    }
-
-    /// A set or delete has ended well.
-    fn wrote(&mut self, who: Who) {
-        self.finished.insert(who, self.now);
-        self.under_way.remove(&who);
-    }
-
-    /// Whether a stale value may stand in without another try.
-    fn pauses(&self, who: Who, wall: u64) -> bool {
-        self.failed.get(&who).is_some_and(|failed| wall < failed + PAUSE)
-    }
-
-    /// Whether this process may get this value at all; `stale`: also past its ttl.
-    fn check(&self, who: Who, value: usize, wall: u64, stale: bool, honest: bool) -> Result<(), String> {
-        let (process, tenant, key) = who;
-        let Some(written) = self.written.get(value) else { return Err(format!("{value} was never written")) };
-        if (written.tenant, written.key) != (tenant, key) {
-            return Err(format!("value {value} of another place at {who:?}"));
-        }
-        let ends = written.wall + TTL + if stale { STALE } else { 0 };
-        if wall >= ends {
-            return Err(format!("value {value} at {who:?} has ended"));
-        }
-        for (all, hits) in [(true, true), (false, written.tagged)] {
-            let invalid = self.invalid.get(&(process, tenant, all)).copied();
-            if hits && invalid.is_some_and(|step| written.step <= step) {
-                return Err(format!("value {value} at {who:?} was invalidated"));
-            }
-        }
-        let finished = self.finished.get(&who).copied();
-        let known = written.given_up.is_none_or(|by| by == process);
-        if honest && known && finished.is_some_and(|step| written.step < step) {
-            return Err(format!("value {value} at {who:?} is older than a finished write"));
-        }
-        Ok(())
-    }
-}
-
 pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -160,7 +69,7 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
         let builder = Cache::builder(store).ttl(Duration::from_millis(TTL + longer));
         let builder =
             builder.stale(Duration::from_millis(STALE)).fail_safe_pause(Duration::from_millis(PAUSE));
-        builder.l1(memory).l1_ttl(Duration::from_millis(2_500)).build().unwrap()
+        builder.l1(memory).l1_ttl(Duration::from_millis(L1_TTL)).build().unwrap()
     };
     let process = || {
         let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
@@ -172,6 +81,12 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
     let processes = [process(), process()];
     let behind = process();
     let honest = lies.iter().all(|lie| matches!(lie, Lie::Honest | Lie::Slow));
+    let sure = |process: usize, tenant: usize| match (honest, memory) {
+        (true, _) => Sure::Honest,
+        // So much that nothing is pushed out.
+        (false, 100) => Sure::Memory(&processes[process][tenant]),
+        (false, _) => Sure::Nothing,
+    };
     let mut model = Model::default();
     let slow = lies.iter().any(|lie| matches!(lie, Lie::Slow));
     for step in steps {
@@ -186,16 +101,19 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     Plant::LateWrites => &behind[tenant],
                     _ => &processes[process][tenant],
                 };
+                model.in_memory.remove(&who);
                 if cache.entry(key).tags(tags(tagged, plant)).set(value).await.is_ok() {
                     model.wrote(who);
+                    model.keeps(who, tagged, wall, cache);
                 }
             }
             Step::Get(who @ (process, tenant, key)) => {
                 if let Ok(Some(value)) = processes[process][tenant].get::<usize>(key).await {
-                    model.check(who, value, wall, false, honest)?;
+                    model.check(who, value, wall, false, sure(process, tenant))?;
                 }
             }
             Step::Delete(who @ (process, tenant, key)) => {
+                model.in_memory.remove(&who);
                 if processes[process][tenant].delete(key).await.is_ok() {
                     model.wrote(who);
                 }
@@ -213,8 +131,11 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 if ran.get() {
                     model.ran(who, tagged, ok, wall);
                 }
+                if ran.get() && ok {
+                    model.keeps(who, tagged, wall, &processes[process][tenant]);
+                }
                 match computed {
-                    Ok(value) => model.check(who, value, wall, stale, honest)?,
+                    Ok(value) => model.check(who, value, wall, stale, sure(process, tenant))?,
                     Err(()) if ran.get() && !ok => {}
                     Err(()) => return Err("an error from nowhere".into()),
                 }
@@ -230,22 +151,32 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 let cache = &processes[process][tenant];
                 let value = cache.get_or_refresh(key, compute).await;
                 cache.clone().settled().await;
-                let before = model.finished.get(&who).copied();
-                if run.try_recv().is_ok() {
+                let ran = run.try_recv().is_ok();
+                let own = model.written.len();
+                // What comes at once is judged by what was finished before.
+                if let Ok(value) = value.as_ref().copied().map_err(drop)
+                    && !(ran && value == own)
+                {
+                    model.check(who, value, wall, true, sure(process, tenant))?;
+                }
+                if ran {
                     model.ran(who, false, ok, wall);
                 }
-                if let Ok(value) = value {
-                    let after = model.finished.remove(&who);
-                    model.finished.extend(before.map(|step| (who, step)));
-                    model.check(who, value, wall, true, honest)?;
-                    model.finished.extend(after.map(|step| (who, step)));
+                if ran && ok {
+                    model.keeps(who, false, wall, cache);
+                }
+                if let Ok(value) = value
+                    && ran
+                    && value == own
+                {
+                    model.check(who, value, wall, true, sure(process, tenant))?;
                 }
             }
             Step::ReadAll(process, tenant) => {
                 if let Ok(values) = processes[process][tenant].get_many::<usize>(0..KEYS).await {
                     for (key, value) in (0..KEYS).zip(values) {
                         value.map_or(Ok(()), |value| {
-                            model.check((process, tenant, key), value, wall, false, honest)
+                            model.check((process, tenant, key), value, wall, false, sure(process, tenant))
                         })?;
                     }
                 }
@@ -260,9 +191,10 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 let computed = processes[process][tenant].entry(key).strict().get_or_compute(compute).await;
                 if ran.get() && ok {
                     model.ran(who, false, ok, wall);
+                    model.keeps(who, false, wall, &processes[process][tenant]);
                 }
                 if let Ok(value) = computed {
-                    model.check(who, value, wall, false, honest)?;
+                    model.check(who, value, wall, false, sure(process, tenant))?;
                 }
             }
             Step::ComputeAll(process, tenant, ok) => {
@@ -279,6 +211,9 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                     (0..KEYS).map(|key| model.pauses((process, tenant, key), wall)).collect::<Vec<_>>();
                 for key in &missing {
                     model.ran((process, tenant, *key), false, ok, wall);
+                    if ok {
+                        model.keeps((process, tenant, *key), false, wall, cache);
+                    }
                 }
                 let values = match values {
                     Ok(values) => values,
@@ -288,13 +223,14 @@ async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Resul
                 for (key, value) in (0..KEYS).zip(values) {
                     let value = value.ok_or("a value is missing")?;
                     let stale = !ok && missing.contains(&key) || pauses[usize::from(key)];
-                    model.check((process, tenant, key), value, wall, stale, honest)?;
+                    model.check((process, tenant, key), value, wall, stale, sure(process, tenant))?;
                 }
                 cache.clone().settled().await;
             }
             Step::GiveUp(who @ (process, tenant, key), call) => {
                 let (cache, next, ran) = (&processes[process][tenant], model.written.len(), Cell::new(false));
                 let limit = Duration::from_millis(1);
+                model.in_memory.remove(&who);
                 let ended = match call {
                     Call::Set => {
                         ran.set(true);

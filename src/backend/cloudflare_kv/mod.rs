@@ -46,8 +46,9 @@ const NAME: &str = "cloudflare-kv";
 /// | `delete_many` | 1 for each name, 16 at the same time, and 1 for up to 10,000 names |
 ///
 /// An entry is at most [25 MiB](Self::LARGEST_ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and
-/// what was stored under its name is deleted; where that fails, the error is that of the delete. A batch with such a one
-/// still writes the others. A ttl is rounded up to whole seconds and to [60 s](Self::SHORTEST_TTL) at least, and cut to
+/// what was stored under its name is deleted; where that fails, the error is that of the delete, and the older entry may
+/// still be there. A batch with such a one still writes the others. What is not bounded is a sum: a batch of 512 names may
+/// be answered with 512 times the largest entry, and many calls at once with that many. A ttl is rounded up to whole seconds and to [60 s](Self::SHORTEST_TTL) at least, and cut to
 /// [10 years](Self::LONGEST_TTL); the time within the seal decides.
 ///
 /// # Consistency
@@ -59,7 +60,8 @@ const NAME: &str = "cloudflare-kv";
 ///
 /// # Time limits
 ///
-/// 2 s for a call unless it is [set](CloudflareKvBuilder::timeout); for a batch it holds for each request. Large entries
+/// 2 s for a call in all, its requests together, unless it is [set](CloudflareKvBuilder::timeout); for a batch it holds
+/// for each request. So where the API finds an entry too large, the deletion of the older one has what the write left. Large entries
 /// need more: 25 MiB in 2 s are 105 Mbit/s. TLS is rustls with its aws-lc-rs provider, whatever the feature `aws-lc-rs`
 /// says.
 ///

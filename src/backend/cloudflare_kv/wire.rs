@@ -50,6 +50,9 @@ impl Api {
         if answer.status == StatusCode::OK {
             return Ok(Some(answer.body));
         }
+        if answer.is_success() {
+            return Err(answer.unexpected()); // as long as an entry, and not parsed
+        }
         match outcome(&answer)? {
             None => Ok(None),
             Some(_) => Err(answer.unexpected()),
@@ -210,7 +213,7 @@ fn outcome(answer: &Answer) -> Result<Option<Envelope>, BackendError> {
 
 /// By the status alone.
 fn refused(answer: &Answer) -> BackendError {
-    if answer.is_success() { answer.unexpected() } else { answer.refusal() }
+    if answer.is_success() { answer.unexpected() } else { answer.wordless() }
 }
 
 /// Whole seconds, rounded up, and within what the API takes: the time within the seal decides.

@@ -267,7 +267,7 @@ fn of_hyper(err: &hyper::Error) -> Option<Failure> {
 
 fn of_io(err: &io::Error) -> Failure {
     if let Some(err) = tls::error_in(err) {
-        return Failure::new(tls::kind(&err), Cause::Tls(words(&err)));
+        return Failure::new(tls::kind(&err), Cause::Tls(tls::words(&err)));
     }
     // An `io::Error` leaves what it holds out of its chain.
     if let Some(found) = err.get_ref().and_then(|inner| of_chain(Some(inner))) {
@@ -279,14 +279,4 @@ fn of_io(err: &io::Error) -> Failure {
         _ => Transient,
     };
     Failure::new(kind, Cause::Io(err.kind()))
-}
-
-fn words(err: &rustls::Error) -> &'static str {
-    match err {
-        rustls::Error::InvalidCertificate(_) => "the server's certificate is not one to trust for its name",
-        rustls::Error::PeerIncompatible(_) => "the server has no version or cipher in common with us",
-        rustls::Error::AlertReceived(_) => "the server ended it",
-        rustls::Error::InvalidMessage(_) => "what the server sent is not TLS",
-        _ => "the handshake or the connection failed",
-    }
 }

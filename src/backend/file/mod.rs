@@ -69,9 +69,11 @@ const PART_BYTES: usize = 4 << 20;
 ///
 /// The cap is kept after the fact: when a `set` has answered, a thread removes what is too much, and looks at
 /// [64 files](Self::SWEEP_STEP) more when it is time to look at all of them again, which is every
-/// [10 minutes](Self::SWEEP_INTERVAL), and when this process has written an eighth of the cap. [`sweep`](Self::sweep)
-/// looks at all of them at once. So the total may be above the cap by what is written meanwhile, and by what other
-/// processes wrote since this one last looked: one process knows its own exactly. Without writes nothing is swept.
+/// [10 minutes](Self::SWEEP_INTERVAL), and when this process has written an eighth of the cap. After the first `set` of
+/// a backend it looks at all of them in one go, opening each: a runtime that is shut down meanwhile waits for it, and
+/// one that is shut down at once may not begin it. [`sweep`](Self::sweep) looks at all of them at once, too. So the
+/// total may be above the cap by what is written meanwhile, and by what other processes wrote since this one last
+/// looked: one process knows its own exactly. Without writes nothing is swept.
 ///
 /// An entry that is not there in full is a miss: its length is in the file. Nothing is synced to the disk, so after a
 /// crash of the machine the last entries may be gone, or hold bytes that do not open.
@@ -204,9 +206,9 @@ impl FileBackend {
 
     /// Sweeps on a thread of its own, if there is something to do and no other sweeps. Nobody waits for it.
     fn tidy(&self) {
-        if self.files.sweeper.is_due(&self.files.store) {
+        if let Some(claim) = self.files.sweeper.claim_due(&self.files.store) {
             let files = self.files.clone();
-            drop(tokio::task::spawn_blocking(move || files.sweeper.tidy(&files.store)));
+            drop(tokio::task::spawn_blocking(move || files.sweeper.tidy(&files.store, claim)));
         }
     }
 }

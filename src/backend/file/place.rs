@@ -101,10 +101,13 @@ fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
+/// Whether there is a store key whose entry has this name.
 fn is_entry(name: &str) -> bool {
-    let Some((bare, prefix)) = name.split_at_checked(BARE) else { return false };
-    let encoded = |prefix: &str| !prefix.is_empty() && prefix.bytes().all(|it| it.is_ascii_alphanumeric());
-    StoreKey::parse(bare).is_ok() && (prefix.is_empty() || prefix.strip_prefix('.').is_some_and(encoded))
+    let Some((bare, rest)) = name.split_at_checked(BARE) else { return false };
+    let encoded = rest.strip_prefix('.').unwrap_or_default();
+    let prefix = BASE32_DNSSEC.decode(encoded.as_bytes()).ok().and_then(|it| String::from_utf8(it).ok());
+    let key = prefix.and_then(|prefix| StoreKey::parse(&(prefix + bare)).ok());
+    key.is_some_and(|key| *Place::of(&key).name == *name)
 }
 
 #[cfg(test)]
@@ -156,7 +159,10 @@ mod tests {
         for name in ["", ".", "..", "b1.", "tmp-", "tmp-A5", "notes.txt", &format!("{}.", key("").as_str())] {
             assert_eq!(Kind::of(name), Kind::Foreign, "{name}");
         }
-        assert_eq!(Kind::of(&format!("{}./x", key("").as_str())), Kind::Foreign);
+        for suffix in ["./x", ".TXT", ".txt", ".bak", ".orig", ".c5h1", ".C5H66", "c5h66"] {
+            assert_eq!(Kind::of(&format!("{}{suffix}", key("").as_str())), Kind::Foreign, "{suffix}");
+        }
+        assert_eq!(Kind::of(&format!("{}.c5h66", key("").as_str())), Kind::Entry, "control: `abc`");
         assert_eq!(Kind::of(&key("").as_str().to_uppercase()), Kind::Foreign);
     }
 }

@@ -6,7 +6,10 @@
 use std::{
     collections::BinaryHeap,
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -48,7 +51,18 @@ pub struct Swept {
 pub(super) struct Sweeper {
     max_bytes: u64,
     interval: Duration,
+    /// Whether a thread tidies, or is about to.
+    claimed: Arc<AtomicBool>,
     state: Mutex<State>,
+}
+
+/// The right to [`tidy`](Sweeper::tidy), given back when dropped: a file system that hangs keeps one thread.
+pub(super) struct Claim(Arc<AtomicBool>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
 }
 
 #[derive(Default)]
@@ -86,7 +100,7 @@ pub(super) struct Candidate {
 
 impl Sweeper {
     pub(super) fn new(max_bytes: u64, interval: Duration) -> Self {
-        Self { max_bytes, interval, state: Mutex::default() }
+        Self { max_bytes, interval, claimed: Arc::default(), state: Mutex::default() }
     }
 
     pub(super) fn max_bytes(&self) -> u64 {
@@ -97,26 +111,46 @@ impl Sweeper {
         self.interval
     }
 
-    /// Whether there is something to do now that nobody does. Never waits.
-    pub(super) fn is_due(&self, store: &Store) -> bool {
+    /// For one thread, if there is something to do now that nobody does. Never waits.
+    pub(super) fn claim_due(&self, store: &Store) -> Option<Claim> {
+        let claim = self.claim()?;
+        self.is_due(store).then_some(claim)
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        (!self.claimed.swap(true, SeqCst)).then(|| Claim(self.claimed.clone()))
+    }
+
+    fn is_due(&self, store: &Store) -> bool {
         let Ok(state) = self.state.try_lock() else { return false };
         let can_remove = self.is_over(store) && state.can_remove();
         can_remove || state.pass.is_some() || self.owes_a_pass(&state, store)
     }
 
-    /// One step after a write; further ones while there is too much, at most until every file was looked at once.
-    pub(super) fn tidy(&self, store: &Store) {
+    /// One step after a write; further ones while there is too much, at most until every file was looked at once, and
+    /// until the first pass has ended: before it nothing is known of what others wrote, and a process that writes
+    /// little would never know.
+    pub(super) fn tidy(&self, store: &Store, mut claim: Claim) {
         let before = self.lock().passes;
         loop {
-            let no_more = {
+            let (no_more, knows) = {
                 let mut state = self.lock();
                 // What cannot be removed now may be later: the next pass tries again.
                 let _ = self.step(&mut state, store, STEP);
-                state.is_idle() || state.oldest.is_empty() && state.passes > before + 1
+                let no_more = state.is_idle() || state.oldest.is_empty() && state.passes > before + 1;
+                (no_more, state.began.is_some())
             };
-            // Asked without the lock: who wrote while it was held may have left the rest to this thread.
-            if no_more || !self.is_over(store) {
+            if no_more {
                 return;
+            }
+            if !knows || self.is_over(store) {
+                continue;
+            }
+            drop(claim);
+            // Asked without the claim: who wrote while it was held may have left the rest to this thread.
+            match self.claim().filter(|_| self.is_over(store)) {
+                Some(again) => claim = again,
+                None => return,
             }
         }
     }

@@ -192,6 +192,21 @@ async fn what_was_written_since_the_look_stays() {
 }
 
 #[tokio::test]
+async fn one_thread_tidies_at_a_time() {
+    let (_dir, backend) = backend();
+    let (store, sweeper) = (&backend.files.store, &backend.files.sweeper);
+    let claim = sweeper.claim_due(store).unwrap(); // the first pass is due, and is not begun yet
+    assert!(sweeper.claim_due(store).is_none());
+    drop(claim);
+    let claim = sweeper.claim_due(store).unwrap();
+    sweeper.tidy(store, claim);
+    assert!(sweeper.claim_due(store).is_none(), "nothing is due any more");
+    backend.sweep().await.unwrap();
+    backend.files.sweeper.begin(store);
+    assert!(sweeper.claim_due(store).is_some(), "it was given back");
+}
+
+#[tokio::test]
 async fn the_total_follows_every_change() {
     let (_dir, backend) = backend();
     backend.set(&key(1), entry(1, 200), None).await.unwrap();

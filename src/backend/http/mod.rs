@@ -9,11 +9,12 @@ use reqwest::{
     Method, Request, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
+use tokio::time::Instant;
 
 pub use self::builder::HttpBuilder;
 use super::{
     Backend, Write,
-    web::{Answer, Limits, Web, each},
+    web::{Answer, Limits, Web, each, set_each},
 };
 use crate::{
     crypto::{Sealed, StoreKey},
@@ -45,7 +46,8 @@ const NO_ENTRY: usize = 64 * 1024;
 /// # Time limits and healing
 ///
 /// No call takes longer than [2 s](HttpBuilder::timeout) in all: looking up the host, connecting, TLS, sending, and the
-/// whole answer. A batch is so many calls, up to 16 at the same time, each with this limit; the first error ends it.
+/// whole answer; and for a `set` of too large an entry, the deletion of the older one. A batch is so many calls, up to 16
+/// at the same time, each with this limit; the first error ends it, unless an entry is too large.
 ///
 /// - A call that met a dead connection is made once more on a new one, within the same limit. So a `delete` whose answer
 ///   was lost may say `false`.
@@ -66,14 +68,19 @@ const NO_ENTRY: usize = 64 * 1024;
 /// | 425, 500, 502, 503, and all 5xx but 501 and 505 | [`Transient`](BackendErrorKind::Transient) |
 /// | all others | [`Rejected`](BackendErrorKind::Rejected) |
 ///
+/// Such an answer counts though its body does not arrive: that is waited for a quarter of the time limit at most.
 /// `Retry-After`, in seconds or as a date, is the error's [`retry_after`](BackendError::retry_after), up to an hour.
 ///
 /// # Sizes
 ///
 /// An entry is at most 128 MiB, [up to](HttpBuilder::max_entry) [512 MiB](Self::LARGEST_ENTRY). A larger one, and one that
-/// the server answers with 413, is [`TooLarge`](BackendErrorKind::TooLarge), and what was stored under its name is deleted.
+/// the server answers with 413, is [`TooLarge`](BackendErrorKind::TooLarge), and what was stored under its name is deleted,
+/// in what is left of the call's time; if that fails, its error is given instead, and the older entry may still be there.
+/// The other entries of a `set_many` are stored none the less.
+///
 /// An answer that is longer than this is [`Rejected`](BackendErrorKind::Rejected) and not read, nor is more than 16 KiB
-/// of one that is an error. Nothing is ever decompressed.
+/// of one that is an error. Nothing is ever decompressed. What is not bounded is a sum: a batch of 512 names may be
+/// answered with 512 times the largest entry, and many calls at once with that many.
 ///
 /// A ttl is rounded up to whole seconds, and is at most 2^31 - 1 of them, 68 years.
 ///
@@ -134,7 +141,16 @@ impl HttpBackend {
 
     /// The answer if it is a success, none if it is 404.
     async fn ask(&self, request: Request, largest: usize) -> Result<Option<Answer>, BackendError> {
-        let answer = self.web.send(request, largest).await?;
+        self.ask_by(self.web.deadline(), request, largest).await
+    }
+
+    async fn ask_by(
+        &self,
+        deadline: Instant,
+        request: Request,
+        largest: usize,
+    ) -> Result<Option<Answer>, BackendError> {
+        let answer = self.web.send_by(deadline, request, largest).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
             _ if answer.is_success() => Ok(Some(answer)),
@@ -142,7 +158,13 @@ impl HttpBackend {
         }
     }
 
-    async fn put(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
+    async fn put(
+        &self,
+        deadline: Instant,
+        key: &StoreKey,
+        entry: Sealed,
+        ttl: Option<Duration>,
+    ) -> Result<(), BackendError> {
         if entry.len() > self.web.limits.max_entry {
             return Err(self.web.too_large());
         }
@@ -153,7 +175,7 @@ impl HttpBackend {
         let octets = HeaderValue::from_static("application/octet-stream");
         request.headers_mut().insert(CONTENT_TYPE, octets);
         *request.body_mut() = Some(entry.into_bytes().into());
-        let answer = self.web.send(request, NO_ENTRY).await?;
+        let answer = self.web.send_by(deadline, request, NO_ENTRY).await?;
         if answer.is_success() { Ok(()) } else { Err(answer.refusal()) }
     }
 }
@@ -172,9 +194,11 @@ impl Backend for HttpBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        match self.put(key, entry, ttl).await {
+        let deadline = self.web.deadline();
+        match self.put(deadline, key, entry, ttl).await {
             Err(err) if err.kind() == BackendErrorKind::TooLarge => {
-                self.delete(key).await?; // what is there is not what was last set
+                // What is there is not what was last set.
+                self.ask_by(deadline, self.request(Method::DELETE, key), NO_ENTRY).await?;
                 Err(err)
             }
             done => done,
@@ -195,8 +219,7 @@ impl Backend for HttpBackend {
     }
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-        let writes = writes.into_iter().map(|(key, entry, ttl)| (key, (entry, ttl))).collect();
-        each(writes, |key, (entry, ttl)| async move { self.set(&key, entry, ttl).await }).await.map(drop)
+        set_each(writes, |key, entry, ttl| async move { self.set(&key, entry, ttl).await }).await
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {

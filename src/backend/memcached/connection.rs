@@ -17,6 +17,7 @@ use super::{
     address::Way,
     error::Failure,
     request::{Answer, Command, Request},
+    server::Limits,
 };
 use crate::backend::socket;
 
@@ -52,9 +53,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, and waits for one answer: without it, a proxy with no server behind it could look like a connection.
-    pub(super) async fn open(way: &Way, max_entry: usize, found_before: bool) -> Result<Self, Failure> {
+    pub(super) async fn open(way: &Way, limits: Limits, found_before: bool) -> Result<Self, Failure> {
         let tcp = async |host, port| {
-            let stream = socket::connect(host, port).await;
+            let stream = socket::connect(host, port, limits.timeout).await;
             stream.map_err(|err| Failure::not_connected(err, found_before))
         };
         let stream: Boxed = match way {
@@ -69,7 +70,7 @@ impl Connection {
             #[cfg(not(unix))]
             Way::Unix(_) => return Err(Failure::setting("this system has no unix sockets")),
         };
-        let mut connection = Self::over(stream, max_entry);
+        let mut connection = Self::over(stream, limits.max_entry);
         connection.exchange(&Request::one(&Command::Noop)).await?;
         Ok(connection)
     }

@@ -54,8 +54,8 @@ enum Cause {
     Lookup(#[source] Arc<io::Error>),
     #[error("the connection failed")]
     Io(#[source] Arc<io::Error>),
-    #[error("TLS failed")]
-    Tls(#[source] rustls::Error),
+    #[error("TLS failed: {0}")]
+    Tls(&'static str),
     #[error("larger than the largest entry that is set")]
     TooLarge,
     #[error("{0}")]
@@ -83,7 +83,7 @@ impl Failure {
     /// From the socket, or from TLS above it.
     pub(super) fn io(err: io::Error) -> Self {
         match tls::error_in(&err) {
-            Some(err) => Self { kind: tls::kind(&err), cause: Cause::Tls(err) },
+            Some(err) => Self { kind: tls::kind(&err), cause: Cause::Tls(tls::words(&err)) },
             None => Self { kind: socket::kind(&err), cause: Cause::Io(Arc::new(err)) },
         }
     }
@@ -175,5 +175,12 @@ mod tests {
         ] {
             assert_eq!(BackendError::from(Failure::line(line.as_bytes())).kind(), kind, "{line}");
         }
+    }
+
+    #[test]
+    fn names_that_a_certificate_lists_are_in_no_error() {
+        let err = BackendError::from(Failure::io(tls::for_hunter2()));
+        assert_eq!(err.kind(), Misconfigured);
+        assert!(!format!("{err:?}").contains("hunter2"), "{err:?}");
     }
 }

@@ -60,7 +60,7 @@ const NAME: &str = "memcached";
 /// - Each server has up to [16](MemcachedBuilder::max_connections) connections, made when they are needed; a call has one
 ///   for itself. What failed, ran into its limit or was dropped takes its connection along, so no answer reaches another
 ///   call; besides, an answer must carry the token of its command, but for the misses of older servers, which have none.
-///   Callers who give up often pay with connecting.
+///   Where there was no answer, those go too that were idle all the while. Callers who give up often pay with connecting.
 /// - A call that met a dead connection is made once more on a new one, within the same limit. So a `delete` whose answer
 ///   was lost may say `false`.
 /// - After a failed attempt to connect, calls on that server fail at once with the same error during a pause of 25 ms up

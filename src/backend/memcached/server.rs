@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -46,8 +46,8 @@ pub(super) struct Server {
 /// The lock is held for moments, never across an await.
 #[derive(Default)]
 struct State {
-    /// The last one used is the next to be.
-    idle: Vec<Connection>,
+    /// The last one used is the next to be. Each with the end of its last call.
+    idle: Vec<(Instant, Connection)>,
     /// After failed attempts, until one succeeds.
     pause: Option<Pause<Failure>>,
     /// Whether an attempt after a pause is under way: the server may still be down, so there is one at a time.
@@ -68,13 +68,13 @@ impl Server {
     /// Sends the request and waits for its answers, within the limit, all included.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Vec<Reply>, Failure> {
         let runtime = Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
+        let unanswered = Unanswered { server: self, began: Instant::now(), over: false };
         match timeout(request.limit(self.limits.timeout), self.ask(&runtime, request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                // If this connection is half open, so are the others.
-                self.forget_idle();
-                Err(Failure::no_answer())
+            Ok(outcome) => {
+                unanswered.over();
+                outcome
             }
+            Err(_) => Err(Failure::no_answer()),
         }
     }
 
@@ -83,7 +83,7 @@ impl Server {
         if let Some(connection) = self.idle() {
             match self.exchange(connection, request).await {
                 // It may have ended while nobody used it, and the others with it: once more on a new one.
-                Err(failure) if failure.lost_connection() => self.forget_idle(),
+                Err(failure) if failure.lost_connection() => self.forget_idle(Instant::now()),
                 done => return done,
             }
         }
@@ -94,13 +94,13 @@ impl Server {
     /// The connection is kept only after whole answers: whatever else happens, and where this is dropped, it ends.
     async fn exchange(&self, mut connection: Connection, request: &Request) -> Result<Vec<Reply>, Failure> {
         let replies = connection.exchange(request).await?;
-        self.state().idle.push(connection);
+        self.state().keep(connection);
         Ok(replies)
     }
 
     fn idle(&self) -> Option<Connection> {
         let mut state = self.state();
-        while let Some(mut connection) = state.idle.pop() {
+        while let Some((_, mut connection)) = state.idle.pop() {
             if connection.is_quiet() {
                 return Some(connection);
             }
@@ -108,8 +108,9 @@ impl Server {
         None
     }
 
-    fn forget_idle(&self) {
-        let idle = std::mem::take(&mut self.state().idle);
+    /// Those that no call has used since.
+    fn forget_idle(&self, since: Instant) {
+        let idle: Vec<_> = self.state().idle.extract_if(.., |(used, _)| *used <= since).collect();
         drop(idle); // not under the lock
     }
 
@@ -124,7 +125,7 @@ impl Server {
         runtime.spawn(async move {
             let opened = attempt.open().await.map(|connection| (connection, permit));
             if let Err(Ok((connection, _permit))) = tell.send(opened) {
-                attempt.server.state().idle.push(connection);
+                attempt.server.state().keep(connection);
             }
         });
         told.await.unwrap_or_else(|_| Err(Failure::orphaned()))
@@ -146,6 +147,34 @@ impl Server {
     }
 }
 
+impl State {
+    fn keep(&mut self, connection: Connection) {
+        self.idle.push((Instant::now(), connection));
+    }
+}
+
+/// A call. Dropped without an answer, at its limit or by a caller who gave up before it, it takes along what has been
+/// idle all that time: if its own connection is half open, so are they.
+struct Unanswered<'a> {
+    server: &'a Server,
+    began: Instant,
+    over: bool,
+}
+
+impl Unanswered<'_> {
+    fn over(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.server.forget_idle(self.began);
+        }
+    }
+}
+
 /// An attempt to connect. It is over when this is dropped, be it with its runtime.
 struct Attempt {
     server: Arc<Server>,
@@ -155,7 +184,7 @@ struct Attempt {
 impl Attempt {
     async fn open(&self) -> Result<Connection, Failure> {
         let Server { address, limits, reached, .. } = &*self.server;
-        let opening = Connection::open(&address.way, limits.max_entry, reached.load(Relaxed));
+        let opening = Connection::open(&address.way, *limits, reached.load(Relaxed));
         let opened = timeout(limits.timeout, opening).await.unwrap_or_else(|_| Err(Failure::no_connection()));
         let mut state = self.server.state();
         match &opened {

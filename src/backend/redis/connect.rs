@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection};
@@ -58,10 +58,10 @@ impl Connection {
     async fn open_at(target: &Target, limits: Limits, found_before: bool) -> Result<Self, Failure> {
         let connection = match &target.address {
             Address::Tcp { host, port } => {
-                Self::start(target, limits, tcp(host, *port, found_before).await?).await?
+                Self::start(target, limits, tcp(host, *port, limits.connect, found_before).await?).await?
             }
             Address::Tls { host, port, name, config } => {
-                let stream = tcp(host, *port, found_before).await?;
+                let stream = tcp(host, *port, limits.connect, found_before).await?;
                 let connector = TlsConnector::from(config.clone());
                 let stream = connector.connect(name.clone(), stream).await.map_err(Failure::io)?;
                 Self::start(target, limits, stream).await?
@@ -166,8 +166,8 @@ fn config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
-async fn tcp(host: &str, port: u16, found_before: bool) -> Result<TcpStream, Failure> {
-    socket::connect(host, port).await.map_err(|err| match err {
+async fn tcp(host: &str, port: u16, limit: Duration, found_before: bool) -> Result<TcpStream, Failure> {
+    socket::connect(host, port, limit).await.map_err(|err| match err {
         NotConnected::Lookup(err) => Failure::lookup(err, found_before),
         NotConnected::Io(err) => Failure::io(err),
     })

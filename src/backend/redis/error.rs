@@ -68,8 +68,8 @@ enum Cause {
     Lookup(#[source] Arc<io::Error>),
     #[error("the connection failed")]
     Io(#[source] Arc<io::Error>),
-    #[error("TLS failed")]
-    Tls(#[source] rustls::Error),
+    #[error("TLS failed: {0}")]
+    Tls(&'static str),
     #[error("more came than the calls can be answered with")]
     Flood,
     #[error("larger than the largest entry that is set")]
@@ -127,7 +127,7 @@ impl Failure {
         let inner = err.source().and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
         match inner.and_then(|inner| inner.downcast_ref::<io::Error>()) {
             Some(io) => match tls::error_in(io) {
-                Some(err) => Self::tls(err),
+                Some(err) => Self::tls(&err),
                 None => Self::io(io::Error::from(io.kind())),
             },
             None => Self::io(io::Error::from(io::ErrorKind::Other)),
@@ -137,7 +137,7 @@ impl Failure {
     /// From the socket, or from TLS above it.
     pub(super) fn io(err: io::Error) -> Self {
         match tls::error_in(&err) {
-            Some(err) => Self::tls(err),
+            Some(err) => Self::tls(&err),
             None => Self { kind: socket::kind(&err), cause: Cause::Io(Arc::new(err)) },
         }
     }
@@ -148,8 +148,8 @@ impl Failure {
         Self { kind, cause: Cause::Lookup(Arc::new(err)) }
     }
 
-    fn tls(err: rustls::Error) -> Self {
-        Self { kind: tls::kind(&err), cause: Cause::Tls(err) }
+    fn tls(err: &rustls::Error) -> Self {
+        Self { kind: tls::kind(err), cause: Cause::Tls(tls::words(err)) }
     }
 
     /// An answer of another type than the command gives.
@@ -273,5 +273,12 @@ mod tests {
                 assert!(!shown.to_lowercase().contains("hunter"), "{shown}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_a_certificate_lists_are_in_no_error() {
+        let err = BackendError::from(Failure::io(tls::for_hunter2()));
+        assert_eq!(err.kind(), Misconfigured);
+        assert!(!format!("{err:?}").contains("hunter2"), "{err:?}");
     }
 }

@@ -64,9 +64,12 @@ const NAME: &str = "redis";
 ///
 /// # Sizes
 ///
-/// An entry is at most 128 MiB, [up to](RedisBuilder::max_entry) the 512 MiB that Redis takes; less where the server's
-/// `proto-max-bulk-len` says so. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge), and is not
-/// sent; what was stored under its name is deleted.
+/// An entry is at most 128 MiB, [up to](RedisBuilder::max_entry) the 512 MiB that Redis takes. A larger one is
+/// [`TooLarge`](crate::BackendErrorKind::TooLarge), and is not sent; what was stored under its name is deleted, and of a
+/// batch nothing else is written. Set `max_entry` to no more than the server's `proto-max-bulk-len`, if that is below
+/// the 512 MiB of its default: the server ends the connection of a larger entry, which is then
+/// [`Rejected`](crate::BackendErrorKind::Rejected) or [`Transient`](crate::BackendErrorKind::Transient), and what was
+/// stored stays.
 ///
 /// A server that lies cannot fill the memory: as soon as it has sent more than the calls in flight can be answered
 /// with, and 16 KiB, the connection is ended and those calls are [`Rejected`](crate::BackendErrorKind::Rejected). A

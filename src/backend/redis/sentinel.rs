@@ -39,6 +39,10 @@ pub(super) struct Sentinels {
 ///
 /// All of an attempt happens within the [connect limit](RedisBuilder::connect_timeout): a sentinel that does not answer
 /// costs a part of it, once.
+///
+/// Who answers for a sentinel, or sits on the wire to it, decides where the master's login is sent. Use TLS to the
+/// sentinels too, and [a CA of your own](RedisBuilder::ca_certificates): with the system's, any server with a public
+/// certificate for the name that it is called by would do.
 impl RedisBackend {
     /// The master of a service, found through these sentinels, with the limits of 1 s. Nothing is connected yet.
     ///

@@ -56,6 +56,17 @@ pub(super) fn parse(json: &[u8], count: usize) -> Result<Vec<Item>, Garbage> {
     Ok(items)
 }
 
+/// The text of an answer that is one error.
+pub(super) fn error(json: &[u8]) -> Option<String> {
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let item = One.deserialize(&mut json).ok()?;
+    json.end().ok()?;
+    match item {
+        Item::Error(text) => Some(text),
+        _ => None,
+    }
+}
+
 /// Reads so many items and no more, so that a server which sends others cannot fill the memory.
 struct Items(usize);
 

@@ -10,6 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Method, Request};
+use tokio::time::Instant;
 
 pub use self::builder::UpstashBuilder;
 pub(crate) use self::builder::{check_token, check_url};
@@ -36,8 +37,8 @@ const NAME: &str = "upstash";
 ///
 /// # Requests, time and costs
 ///
-/// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most.
-/// A batch is one command for each name, and its requests take as long each:
+/// Upstash bills commands. Each call is one command and one request, which takes [2 s](UpstashBuilder::timeout) at most;
+/// a `set` of too large an entry is up to two, which take 2 s in all. A batch is one command for each name, and its requests take as long each:
 ///
 /// - `get_many` and `delete_many` send up to [100](Self::MAX_BATCH) commands in a request, one request after the other.
 ///   Entries come in base64, which is a third longer, and those of one request are altogether as long as one
@@ -53,10 +54,12 @@ const NAME: &str = "upstash";
 ///
 /// A request may have [10 MB](Self::MAX_REQUEST) in the plans "Free" and "Pay as you go", so an entry may have
 /// [somewhat less](Self::ENTRY). A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, nor
-/// is what was stored before under its name kept: it is deleted, and if that fails, its error is given instead. The same
-/// holds where the server says that an entry is too large. The other entries of a `set_many` are stored none the less.
+/// is what was stored before under its name kept: it is deleted. The same holds where the server says that an entry is
+/// too large; then the deletion has what is left of the call's time. If it fails, its error is given instead, and the
+/// older entry may still be there. The other entries of a `set_many` are stored none the less.
 ///
-/// What the server sends is read up to the largest entry, and not further.
+/// What the server sends is read up to the largest entry, and not further. What is not bounded is a sum: a batch of 512
+/// names may be answered with 512 times the largest entry, and many calls at once with that many.
 ///
 /// A ttl goes to milliseconds, rounded up. One of more than [100 years](Self::LONGEST_TTL) is sent as that.
 ///
@@ -69,6 +72,9 @@ const NAME: &str = "upstash";
 /// | 500 and above | [`Transient`](crate::BackendErrorKind::Transient) |
 /// | a redirect, 404: not the URL of a database | [`Misconfigured`](crate::BackendErrorKind::Misconfigured) |
 /// | another error, or what is no answer | [`Rejected`](crate::BackendErrorKind::Rejected) |
+///
+/// The status counts where the words do not arrive: they are waited for a quarter of the time limit at most. If it only
+/// blames the request, the error is `Transient` then.
 ///
 /// A limit of a day or a month does not end soon: behind [`resilient`](crate::BackendExt::resilient) most calls are
 /// refused at once until it does.
@@ -132,18 +138,25 @@ impl UpstashBackend {
     /// What `read` makes of the reply to one command; what it makes nothing of is no answer.
     async fn call<T>(
         &self,
+        deadline: Instant,
         request: Request,
         largest: usize,
         read: impl FnOnce(Reply) -> Option<T>,
     ) -> Result<T, BackendError> {
-        let answer = self.web.send(request, largest + resp2::FRAME).await?;
+        let answer = self.web.send_by(deadline, request, largest + resp2::FRAME).await?;
         read(request::reply(&answer)?).ok_or_else(|| answer.unexpected())
     }
 
     /// A command on one name that is answered by 0 or 1.
-    async fn flag(&self, method: Method, command: &str, key: &StoreKey) -> Result<bool, BackendError> {
+    async fn flag(
+        &self,
+        deadline: Instant,
+        method: Method,
+        command: &str,
+        key: &StoreKey,
+    ) -> Result<bool, BackendError> {
         let request = self.web.request(method, &[command, key.as_str()]);
-        self.call(request, resp2::MAX_LINE, |reply| match reply {
+        self.call(deadline, request, resp2::MAX_LINE, |reply| match reply {
             Reply::Integer(number) => flag(number),
             _ => None,
         })
@@ -152,6 +165,7 @@ impl UpstashBackend {
 
     async fn try_set(
         &self,
+        deadline: Instant,
         key: &StoreKey,
         entry: Sealed,
         ttl: Option<Duration>,
@@ -160,7 +174,7 @@ impl UpstashBackend {
             return Err(self.web.too_large());
         }
         let request = request::set(&self.web, key, entry, ttl);
-        self.call(request, resp2::MAX_LINE, |reply| (reply == Reply::OK).then_some(())).await
+        self.call(deadline, request, resp2::MAX_LINE, |reply| (reply == Reply::OK).then_some(())).await
     }
 
     /// The entries of up to [`MAX_BATCH`](Self::MAX_BATCH) names. `None` where they are too long for one answer.
@@ -193,7 +207,7 @@ fn flag(number: i64) -> Option<bool> {
 impl Backend for UpstashBackend {
     async fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, BackendError> {
         let request = self.web.request(Method::GET, &["get", key.as_str()]);
-        self.call(request, self.largest(), |reply| match reply {
+        self.call(self.web.deadline(), request, self.largest(), |reply| match reply {
             Reply::Nil => Some(None),
             Reply::Bulk(entry) => (entry.len() <= self.largest()).then_some(Some(entry)),
             _ => None,
@@ -202,9 +216,10 @@ impl Backend for UpstashBackend {
     }
 
     async fn set(&self, key: &StoreKey, entry: Sealed, ttl: Option<Duration>) -> Result<(), BackendError> {
-        match self.try_set(key, entry, ttl).await {
+        let deadline = self.web.deadline();
+        match self.try_set(deadline, key, entry, ttl).await {
             Err(err) if err.kind() == TooLarge => {
-                self.delete(key).await?; // what is there is stale from now on
+                self.flag(deadline, Method::POST, "del", key).await?; // what is there is stale from now on
                 Err(err)
             }
             done => done,
@@ -212,11 +227,11 @@ impl Backend for UpstashBackend {
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        self.flag(Method::POST, "del", key).await
+        self.flag(self.web.deadline(), Method::POST, "del", key).await
     }
 
     async fn exists(&self, key: &StoreKey) -> Result<bool, BackendError> {
-        self.flag(Method::GET, "exists", key).await
+        self.flag(self.web.deadline(), Method::GET, "exists", key).await
     }
 
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
@@ -234,12 +249,7 @@ impl Backend for UpstashBackend {
     }
 
     async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
-        let writes = writes.into_iter().map(|(key, entry, ttl)| (key, (entry, ttl))).collect();
-        let refused = web::each(writes, async |key, (entry, ttl)| match self.set(&key, entry, ttl).await {
-            Err(err) if err.kind() == TooLarge => Ok(Some(err)), // the others are stored none the less
-            done => done.map(|()| None),
-        });
-        refused.await?.into_iter().flatten().next().map_or(Ok(()), Err)
+        web::set_each(writes, |key, entry, ttl| async move { self.set(&key, entry, ttl).await }).await
     }
 
     async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
@@ -261,7 +271,9 @@ impl Backend for UpstashBackend {
 
     async fn ping(&self) -> Result<(), BackendError> {
         let request = self.web.request(Method::GET, &["ping"]);
-        self.call(request, resp2::MAX_LINE, |reply| matches!(reply, Reply::Line(_)).then_some(())).await
+        let deadline = self.web.deadline();
+        self.call(deadline, request, resp2::MAX_LINE, |reply| matches!(reply, Reply::Line(_)).then_some(()))
+            .await
     }
 
     fn breaker_state(&self) -> Option<BreakerState> {

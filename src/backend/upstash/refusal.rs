@@ -2,6 +2,7 @@
 //!
 //! Of its text only what it means is kept: a hostile or a talkative server echoes what it was sent.
 
+use super::batch;
 use crate::error::BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, TooLarge, Transient};
 
 /// What an error's text starts with, what it means to a cache, and what we say of it. The first that fits counts.
@@ -43,19 +44,17 @@ pub(super) fn meaning(text: &str) -> Option<(BackendErrorKind, &'static str)> {
     }
 }
 
+/// Longest answer in bytes that is looked at for an error's text. Those of Upstash have about 100.
+const LONGEST: usize = 16 * 1024;
+
 /// The text of an error in either form: `-ERR …␍␊` or `{"error":"ERR …"}`.
 pub(super) fn text(body: &[u8]) -> Option<String> {
-    if let Some(line) = body.strip_prefix(b"-") {
-        let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
-        return Some(String::from_utf8_lossy(line).into_owned());
+    if body.len() > LONGEST {
+        return None;
     }
-    match serde_json::from_slice(body).ok()? {
-        serde_json::Value::Object(mut fields) => match fields.remove("error")? {
-            serde_json::Value::String(text) => Some(text),
-            _ => None,
-        },
-        _ => None,
-    }
+    let Some(line) = body.strip_prefix(b"-") else { return batch::error(body) };
+    let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    Some(String::from_utf8_lossy(line).into_owned())
 }
 
 #[cfg(test)]
@@ -97,5 +96,8 @@ mod tests {
         {
             assert_eq!(text(body.as_bytes()), None, "{body}");
         }
+        let long = |length: usize| [b"-ERR ".as_slice(), &vec![b'x'; length - 5]].concat();
+        assert!(text(&long(LONGEST)).is_some());
+        assert!(text(&long(LONGEST + 1)).is_none());
     }
 }

@@ -87,7 +87,7 @@ fn refused(answer: &Answer) -> BackendError {
     match refusal::text(&answer.body) {
         Some(text) => meant(answer, &text),
         None if answer.is_success() => answer.unexpected(),
-        None => answer.refusal(),
+        None => answer.wordless(),
     }
 }
 

@@ -25,7 +25,11 @@ pub(crate) struct Answer {
     pub(super) is_http2: bool,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Empty where the answer is no success and has more than 16 KiB.
+    /// Whether it is no success, and its body did not arrive.
+    #[cfg_attr(not(any(feature = "cloudflare-kv", feature = "upstash")), allow(dead_code))]
+    // `http` goes by the status
+    pub(super) broke_off: bool,
+    /// Empty where the answer is no success, and its body did not arrive or has more than 16 KiB.
     pub(crate) body: Bytes,
 }
 
@@ -41,7 +45,21 @@ impl Answer {
         Failure::status(self.status, retry_after(&self.headers, now)).of(self.backend)
     }
 
+    /// The error that this status is, for a store whose words say more: where they did not arrive, a status that blames
+    /// the request means no more than that.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
+    pub(crate) fn wordless(&self) -> BackendError {
+        use crate::error::BackendErrorKind::{Misconfigured, Rejected};
+
+        let refusal = self.refusal();
+        match refusal.kind() {
+            Rejected | Misconfigured if self.broke_off => Failure::closed().of(self.backend),
+            _ => refusal,
+        }
+    }
+
     /// The error of an answer that is not what was asked for.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(crate) fn unexpected(&self) -> BackendError {
         Failure::unexpected().of(self.backend)
     }
@@ -67,6 +85,7 @@ pub(super) struct Body {
     /// Whether an answer with more is in order, only not read.
     may_be_cut: bool,
     cut: bool,
+    broke_off: bool,
     bytes: BytesMut,
 }
 
@@ -79,13 +98,27 @@ impl Body {
 
     fn sized(is_success: bool, length: Option<u64>, largest: usize) -> Result<Self, Failure> {
         let largest = if is_success { largest } else { REFUSAL };
-        let mut body = Self { largest, may_be_cut: !is_success, cut: false, bytes: BytesMut::new() };
+        let mut body =
+            Self { largest, may_be_cut: !is_success, cut: false, broke_off: false, bytes: BytesMut::new() };
         match length.map(usize::try_from) {
             None => {}
             Some(Ok(length)) if length <= largest => body.bytes.reserve(length.min(RESERVED)),
             Some(_) => body.overflow()?,
         }
         Ok(body)
+    }
+
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.may_be_cut
+    }
+
+    pub(super) fn broke_off(&self) -> bool {
+        self.broke_off
+    }
+
+    /// The rest does not arrive.
+    pub(super) fn break_off(&mut self) {
+        (self.cut, self.broke_off) = (true, true);
     }
 
     pub(super) fn wants_more(&self) -> bool {

@@ -72,7 +72,7 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         sync::{
             Arc, Mutex,
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::error::BackendErrorKind;
 
-    fn key(number: usize) -> StoreKey {
+    pub(crate) fn key(number: usize) -> StoreKey {
         let letters = b"abcdefghijklmnopqrstuvwxyz";
         let [high, low] = [number / 26, number % 26].map(|at| char::from(letters[at]));
         StoreKey::parse(&format!("b1.{}{high}{low}a", "a".repeat(49))).unwrap()

@@ -27,6 +27,7 @@ pub(crate) struct Failure {
 enum Cause {
     #[error("the server answered with status {0}")]
     Status(u16),
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     #[error("the answer is not what this call gives")]
     Unexpected,
     #[error("the answer is not HTTP, or not TLS")]
@@ -187,6 +188,7 @@ impl Failure {
         Self::new(Rejected, Cause::Flood)
     }
 
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(super) fn unexpected() -> Self {
         Self::new(Rejected, Cause::Unexpected)
     }
@@ -224,6 +226,7 @@ impl Failure {
     }
 
     /// Whether more came than was asked for.
+    #[cfg(feature = "upstash")]
     pub(super) fn is_flood(&self) -> bool {
         matches!(self.cause, Cause::Flood)
     }

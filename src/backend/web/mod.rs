@@ -6,15 +6,26 @@ mod batch;
 mod error;
 mod pool;
 mod settings;
+#[cfg(any(feature = "http", feature = "upstash"))]
+mod writes;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use reqwest::{Client, Method, Request, Response, Version};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
+#[cfg(feature = "upstash")]
+pub(super) use self::base::parse;
+#[cfg(any(feature = "http", feature = "upstash"))]
+pub(super) use self::writes::set_each;
 pub(super) use self::{
     answer::Answer,
-    base::parse,
     batch::each,
     error::Failure,
     settings::{Limits, Settings, setters},
@@ -55,70 +66,120 @@ impl Web {
     /// Sends the request and waits for the whole answer, whatever its status, within the one time limit.
     ///
     /// A success may have a body of `largest` bytes; more is [`Rejected`](crate::BackendErrorKind::Rejected), and not
-    /// read. The request must be one that may arrive twice: it is sent once more, on a new connection, if the first
+    /// read. Of any other answer the status counts, even where its body does not arrive. The request must be one that may arrive twice: it is sent once more, on a new connection, if the first
     /// was lost and may have been an old one.
+    #[cfg(any(feature = "cloudflare-kv", feature = "upstash"))]
     pub(super) async fn send(&self, request: Request, largest: usize) -> Result<Answer, BackendError> {
-        self.within_limit(request, largest).await.map_err(|failure| failure.of(self.name))
+        self.send_by(self.deadline(), request, largest).await
+    }
+
+    /// The same by this time, for a call of several requests.
+    pub(super) async fn send_by(
+        &self,
+        deadline: Instant,
+        request: Request,
+        largest: usize,
+    ) -> Result<Answer, BackendError> {
+        self.answered_by(deadline, request, largest).await.map_err(|failure| failure.of(self.name))
+    }
+
+    /// When a call that begins now is over.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.timeout
     }
 
     /// The same, and `None` where a success is longer than that.
+    #[cfg(feature = "upstash")]
     pub(super) async fn send_if_short(
         &self,
         request: Request,
         largest: usize,
     ) -> Result<Option<Answer>, BackendError> {
-        match self.within_limit(request, largest).await {
+        match self.answered_by(self.deadline(), request, largest).await {
             Err(failure) if failure.is_flood() => Ok(None),
             sent => sent.map(Some).map_err(|failure| failure.of(self.name)),
         }
     }
 
-    async fn within_limit(&self, request: Request, largest: usize) -> Result<Answer, Failure> {
+    async fn answered_by(
+        &self,
+        deadline: Instant,
+        request: Request,
+        largest: usize,
+    ) -> Result<Answer, Failure> {
         Handle::try_current().map_err(|_| Failure::setting("no Tokio runtime"))?;
         let mut call = self.pool.call();
-        let sent = timeout(self.limits.timeout, self.up_to_twice(&mut call, request, largest)).await;
-        let sent = sent.unwrap_or_else(|_| Err(Failure::no_answer()));
+        let sent = self.up_to_twice(deadline, &mut call, request, largest).await;
         call.over(&sent);
         sent
     }
 
     async fn up_to_twice(
         &self,
+        deadline: Instant,
         call: &mut Call<'_>,
         request: Request,
         largest: usize,
     ) -> Result<Answer, Failure> {
         let again = request.try_clone();
-        match (self.once(&call.client, request, largest).await, again) {
+        match (self.once(deadline, &call.client, request, largest).await, again) {
             (Err(failure), Some(again)) if call.may_be_repeated(&failure) => {
                 if let Some(mut tried) = call.renew() {
-                    let moment = self.limits.timeout / 4;
-                    let _ = timeout(moment, async { tried.wait_for(|tried| *tried).await.map(drop) }).await;
+                    let _ = timeout_at(self.moment(deadline), async {
+                        tried.wait_for(|tried| *tried).await.map(drop)
+                    })
+                    .await;
                 }
-                self.once(&call.client, again, largest).await
+                self.once(deadline, &call.client, again, largest).await
             }
             (done, _) => done,
         }
     }
 
-    async fn once(&self, client: &Client, request: Request, largest: usize) -> Result<Answer, Failure> {
+    async fn once(
+        &self,
+        deadline: Instant,
+        client: &Client,
+        request: Request,
+        largest: usize,
+    ) -> Result<Answer, Failure> {
         let is_head = request.method() == Method::HEAD;
-        let failed = |err: reqwest::Error| Failure::client(&err, self.reached.load(Relaxed));
-        let mut response = client.execute(request).await.map_err(failed)?;
+        let mut response = self.by(deadline, client.execute(request)).await?;
         self.reached.store(true, Relaxed);
         let mut body = Body::of(&response, is_head, largest)?;
-        while body.wants_more()
-            && let Some(part) = response.chunk().await.map_err(failed)?
-        {
-            body.add(&part)?;
+        // What a refusal says besides its status is worth a moment.
+        let until = if body.may_be_cut() { self.moment(deadline) } else { deadline };
+        while body.wants_more() {
+            match self.by(until, response.chunk()).await {
+                Ok(Some(part)) => body.add(&part)?,
+                Ok(None) => break,
+                Err(_) if body.may_be_cut() => body.break_off(),
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(self.answer(response, body))
+    }
+
+    /// What the client gives by this time.
+    async fn by<T>(
+        &self,
+        deadline: Instant,
+        call: impl Future<Output = Result<T, reqwest::Error>>,
+    ) -> Result<T, Failure> {
+        let done = timeout_at(deadline, call).await.map_err(|_| Failure::no_answer())?;
+        done.map_err(|err| Failure::client(&err, self.reached.load(Relaxed)))
+    }
+
+    /// When a wait is over that may not take all that is left: after a quarter of the limit.
+    fn moment(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.limits.timeout / 4)
     }
 
     fn answer(&self, mut response: Response, body: Body) -> Answer {
         let headers = std::mem::take(response.headers_mut());
         let (status, is_http2) = (response.status(), response.version() == Version::HTTP_2);
-        Answer { backend: self.name, is_http2, status, headers, body: body.into_bytes() }
+        let broke_off = body.broke_off();
+        Answer { backend: self.name, is_http2, status, headers, broke_off, body: body.into_bytes() }
     }
 
     /// The error of an entry that is larger than the limit.

@@ -206,7 +206,7 @@ pub(super) mod tests {
 
     fn answer(is_http2: bool) -> Result<Answer, Failure> {
         let (status, headers, body) = (StatusCode::OK, HeaderMap::new(), Bytes::new());
-        Ok(Answer { backend: "a", is_http2, status, headers, body })
+        Ok(Answer { backend: "a", is_http2, status, headers, broke_off: false, body })
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use reqwest::{
-    Client,
-    header::{HeaderMap, HeaderName, HeaderValue},
-};
+use reqwest::{Client, header::HeaderMap};
 use rustls::ClientConfig;
 
 use super::{
@@ -55,7 +52,12 @@ impl Settings {
     }
 
     /// Adds a header to every request that is no secret.
-    pub(crate) fn public_header(&mut self, name: HeaderName, value: HeaderValue) {
+    #[cfg(feature = "upstash")]
+    pub(crate) fn public_header(
+        &mut self,
+        name: reqwest::header::HeaderName,
+        value: reqwest::header::HeaderValue,
+    ) {
         self.headers.insert(name, value);
     }
 

@@ -17,15 +17,15 @@ pub(crate) enum Turn<V> {
 
 impl Seat {
     /// Waits until this call may lead, or the leader has published a value that is `usable`: a value that is not is waited
-    /// out, until its leader is done.
+    /// out, until its leader publishes another or is done.
     pub(crate) async fn lead_or<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
         let mut waiter = Waiter { seat: self, number: None, refused: None };
         loop {
             match poll_fn(|cx| waiter.poll(cx)).await {
                 Offer::Lead(leader) => return Turn::Lead(leader),
-                Offer::Value(leader, value) => match usable(&value) {
+                Offer::Value(publication, value) => match usable(&value) {
                     Some(value) => return Turn::Value(value),
-                    None => waiter.refused = Some(leader),
+                    None => waiter.refused = Some(publication),
                 },
             }
         }
@@ -104,7 +104,7 @@ enum Offer {
 struct Waiter<'a> {
     seat: &'a Seat,
     number: Option<u64>,
-    /// The leader whose value was not usable.
+    /// What was published and not usable.
     refused: Option<u64>,
 }
 
@@ -112,8 +112,8 @@ impl Waiter<'_> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Offer> {
         let waker = cx.waker().clone();
         self.seat.slot.change(|state, after| {
-            if let Some((leader, value)) = state.offer(self.number, self.refused) {
-                return Poll::Ready(Offer::Value(leader, value));
+            if let Some((publication, value)) = state.offer(self.number, self.refused) {
+                return Poll::Ready(Offer::Value(publication, value));
             }
             if let Some(number) = state.lead() {
                 return Poll::Ready(Offer::Lead(Leader { seat: self.seat.beside(), number }));

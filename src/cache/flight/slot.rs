@@ -47,7 +47,7 @@ pub(super) struct After {
     discarded: Option<Publication>,
 }
 
-/// Numbers are given once: to leaders, to those who wait, to pens and to versions.
+/// Numbers are given once: to leaders, to what they publish, to those who wait, to pens and to versions.
 #[derive(Default)]
 pub(super) struct State {
     numbers: u64,
@@ -69,6 +69,7 @@ pub(super) struct State {
 
 /// A value for all who come while its leader leads, and for those who waited when it was published, whenever they run.
 pub(super) struct Publication {
+    number: u64,
     by: u64,
     value: Published,
     takers: Line,
@@ -96,15 +97,15 @@ impl State {
         if let Some(last) = &mut after.discarded {
             takers.0.append(&mut last.takers.0);
         }
-        self.published = Some(Publication { by, value, takers });
+        self.published = Some(Publication { number: self.number(), by, value, takers });
     }
 
-    /// What a call can take: one that waits under this number, and has refused the value of a leader.
+    /// What a call can take: one that waits under this number, and has refused a publication.
     pub(super) fn offer(&self, number: Option<u64>, refused: Option<u64>) -> Option<(u64, Published)> {
-        let Publication { by, value, takers } = self.published.as_ref()?;
+        let Publication { number: publication, by, value, takers } = self.published.as_ref()?;
         let waited = number.is_some_and(|number| takers.0.contains_key(&number));
-        let offered = refused != Some(*by) && (waited || self.leader == Some(*by));
-        offered.then(|| (*by, Arc::clone(value)))
+        let offered = refused != Some(*publication) && (waited || self.leader == Some(*by));
+        offered.then(|| (*publication, Arc::clone(value)))
     }
 
     /// A call that waited leaves. The value goes with the last who can take it.

@@ -32,6 +32,8 @@ pub struct Asked {
 pub enum Said {
     /// These bytes, and the next request on the same connection.
     Bytes(Vec<u8>),
+    /// These bytes, and the end of the connection.
+    Last(Vec<u8>),
     /// These bytes, and then zeros without end.
     Flood(Vec<u8>),
     /// Nothing, for ever.
@@ -108,6 +110,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
         shared.asked.lock().unwrap().push(asked.clone());
         match (shared.answer)(&asked) {
             Said::Bytes(bytes) => client.write_all(&bytes).await?,
+            Said::Last(bytes) => return client.write_all(&bytes).await,
             Said::Flood(bytes) => {
                 client.write_all(&bytes).await?;
                 let water = vec![0; 64 * 1024];

@@ -1,5 +1,6 @@
 //! What the tests against real servers share: starting servers, and proxies that misbehave.
 
+mod calls;
 mod certs;
 pub mod cloudflare;
 pub mod cluster;
@@ -28,6 +29,7 @@ use std::{
 use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, StoreKey};
 
 pub use self::{
+    calls::each_method,
     certs::Certs,
     cloudflare::Cloudflare,
     cluster::{Cluster, Lone},
@@ -102,4 +104,11 @@ pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The most memory in bytes that this process ever had.
+pub fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

@@ -62,7 +62,8 @@ const RENEWED_AFTER: Duration = Duration::from_millis(100);
 ///
 /// Nodes are found at the addresses that they announce, which must be reachable from here, and over TLS be what their
 /// certificates say. Each node gets the login: who answers for the cluster, or says where a name went, decides where it
-/// is sent. TLS keeps that to servers with a certificate.
+/// is sent. TLS keeps that to servers with a certificate: use [a CA of your own](RedisBuilder::ca_certificates), since
+/// with the system's any server with a public certificate for the name that it is called by would do.
 impl RedisBackend {
     /// The cluster that these nodes belong to, with the limits of 1 s. Nothing is connected yet.
     ///

@@ -77,3 +77,17 @@ fn a_published_value_that_is_not_usable_is_waited_out() {
     assert!(waiter.is_woken());
     assert!(matches!(waiter.poll(), Poll::Ready(Turn::Lead(_))));
 }
+
+#[test]
+fn who_refused_a_value_gets_the_next_of_the_same_leader() {
+    let seat = seat();
+    let mut leader = seat.try_lead().unwrap();
+    let second = |published: &Published| number(published).filter(|number| *number == 2);
+    let mut waiter = Task::new(seat.lead_or(second));
+    assert!(waiter.poll().is_pending());
+    leader.publish(Arc::new(1_u64), || ());
+    assert!(waiter.poll().is_pending());
+    leader.publish(Arc::new(2_u64), || ());
+    assert!(waiter.is_woken());
+    assert!(matches!(waiter.poll(), Poll::Ready(Turn::Value(2))));
+}

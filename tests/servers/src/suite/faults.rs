@@ -7,7 +7,7 @@ use blindcache::{
 use tokio::task::JoinSet;
 
 use super::drops::{Drops, fill, stored};
-use crate::{Fault, LIMIT, Proxy, Remote, entry, healed, in_time, key};
+use crate::{Fault, HANG, LIMIT, Proxy, Remote, each_method, entry, healed, in_time, key};
 
 /// The kind of the error that the call ends with, in time.
 async fn met<S: Remote, T>(call: impl Future<Output = Result<T, BackendError>>) -> BackendErrorKind {
@@ -24,18 +24,8 @@ async fn ends_in<S: Remote>(store: &S, fault: Fault, kinds: &[BackendErrorKind])
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
     proxy.set(fault);
     for _ in 0..2 {
-        let writes = || vec![(key(2), entry(2, 200), None), (key(3), entry(3, 200), None)];
-        let met = [
-            met::<S, _>(backend.get(&key(1))).await,
-            met::<S, _>(backend.set(&key(2), entry(2, 200), None)).await,
-            met::<S, _>(backend.delete(&key(2))).await,
-            met::<S, _>(backend.exists(&key(1))).await,
-            met::<S, _>(backend.get_many(&[key(1), key(2)])).await,
-            met::<S, _>(backend.set_many(writes())).await,
-            met::<S, _>(backend.delete_many(&[key(2), key(3)])).await,
-            met::<S, _>(backend.ping()).await,
-        ];
-        assert!(met.iter().all(|kind| kinds.contains(kind)), "{fault:?}: {met:?}");
+        let met = each_method(&backend, HANG).await;
+        assert!(met.iter().all(|met| met.is_err_and(|kind| kinds.contains(&kind))), "{fault:?}: {met:?}");
         println!("{} under {fault:?}: {met:?}", S::NAME);
         tokio::time::sleep(LIMIT).await; // also after a pause between attempts
     }

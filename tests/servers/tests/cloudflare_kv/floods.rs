@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blindcache::{Backend, BackendErrorKind as Kind};
-use blindcache_server_tests::{Cloudflare, HttpFake, Said, in_time, key};
+use blindcache_server_tests::{Cloudflare, HttpFake, Said, in_time, key, peak};
 
 use crate::{at, kind, kinds, reads_a_value, success};
 
@@ -32,6 +32,29 @@ async fn endless_refusal_is_known_by_its_status() {
     let fake = HttpFake::start(|_| Said::Flood(head.into())).await;
     assert_eq!(kinds(&at(fake.port)).await, [Err(Kind::Transient); 8]);
     assert!(fake.flooded() < SOCKETS, "{} bytes were taken", fake.flooded());
+}
+
+/// Only 200 is a value, and what is neither a value nor short is not parsed.
+#[tokio::test]
+async fn long_success_that_is_no_value_fills_no_memory() {
+    let body = [b"[", &br#"{"":0},"#.repeat(9_000_000 / 7)[..], b"0]"].concat();
+    let fake = HttpFake::start(move |_| Said::answer(201, "", &body)).await;
+    let before = peak();
+    assert_eq!(kind(at(fake.port).get(&key(1))).await, Err(Kind::Rejected));
+    let more = peak() - before;
+    assert!(more < 300 << 20, "{more} bytes");
+}
+
+/// Of a 404 the code counts, which says what is not there; of other refusals the status.
+#[tokio::test]
+async fn refusal_that_breaks_off_is_known_by_its_status_where_that_says_enough() {
+    for (status, expected) in
+        [(404, Kind::Transient), (400, Kind::Transient), (401, Kind::Denied), (429, Kind::Throttled)]
+    {
+        let reply = format!("HTTP/1.1 {status} x\r\ncontent-length: 100\r\n\r\n{{\"success");
+        let fake = HttpFake::start(move |_| Said::Last(reply.clone().into())).await;
+        assert_eq!(kind(at(fake.port).get(&key(1))).await, Err(expected), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! What is asked, and what comes of what a server answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use blindcache::{Backend, BackendErrorKind as Kind};
+use blindcache::{Backend, BackendErrorKind as Kind, HttpBackend};
 use blindcache_server_tests::{
-    Store, entry,
+    HttpFake, Said, Store, entry,
     http::{Contract, Dav, Lua, Misdeed, Speaks},
     key, until,
 };
@@ -141,6 +141,60 @@ async fn entry_larger_than_the_limit_is_too_large_and_leaves_nothing_stale() {
     backend.set_many(writes(1_000)).await.unwrap();
     assert_eq!(failing(backend.set_many(writes(1_001))).await.kind(), Kind::TooLarge);
     assert_eq!(backend.get(&key(1)).await.unwrap(), None);
+}
+
+/// What one entry of a batch suffers, no other does: all that are too large leave nothing stale, all others are stored.
+#[tokio::test]
+async fn entry_too_large_harms_no_other_of_its_batch() {
+    let server = plain().await;
+    let backend = server.builder(server.port).max_entry(1_000).build().unwrap();
+    let size = |number| if [0, 17, 39].contains(&number) { 1_001 } else { 1_000 };
+    let writes = |size: &dyn Fn(u64) -> usize| -> Vec<_> {
+        (0..40).map(|number| (key(number), entry(number, size(number)), None)).collect()
+    };
+    backend.set_many(writes(&|_| 200)).await.unwrap();
+    assert_eq!(failing(backend.set_many(writes(&size))).await.kind(), Kind::TooLarge);
+    for number in 0..40 {
+        let found = backend.get(&key(number)).await.unwrap();
+        let stored = entry(number, size(number)).into_bytes();
+        assert_eq!(found, (size(number) == 1_000).then_some(stored), "{number}");
+    }
+}
+
+/// More than `examples/http_store.rs` takes, which says so before it has read it all.
+#[tokio::test]
+async fn entry_too_large_for_the_example_is_too_large_and_leaves_nothing_stale() {
+    let large = [(16 << 20) + 1, 32 << 20].map(|size| entry(2, size));
+    for speaks in [Speaks::Http1, Speaks::Tls2] {
+        let server = Contract::speaking(speaks).await;
+        let backend = server.backend();
+        for large in &large {
+            backend.set(&key(1), entry(1, 200), None).await.unwrap();
+            let err = failing(backend.set(&key(1), large.clone(), None)).await;
+            assert_eq!(err.kind(), Kind::TooLarge, "{speaks:?} {}", large.len());
+            assert_eq!(backend.get(&key(1)).await.unwrap(), None);
+        }
+    }
+}
+
+/// What deletes the older entry has what is left of the one limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn set_that_deletes_takes_one_time_limit_in_all() {
+    let limit = Duration::from_secs(1);
+    let server = HttpFake::start(move |asked| match asked.method.as_str() {
+        "PUT" => {
+            std::thread::sleep(limit * 7 / 10);
+            Said::answer(413, "", "")
+        }
+        _ => Said::Nothing,
+    });
+    let server = server.await;
+    let backend = HttpBackend::builder(&format!("http://127.0.0.1:{}", server.port)).timeout(limit);
+    let backend = backend.build().unwrap();
+    let start = Instant::now();
+    assert_eq!(failing(backend.set(&key(1), entry(1, 200), None)).await.kind(), Kind::Timeout);
+    assert!(start.elapsed() < limit * 13 / 10, "{:?}", start.elapsed());
+    assert_eq!(server.asked().len(), 2);
 }
 
 /// nginx says 413 while the entry is still being sent.

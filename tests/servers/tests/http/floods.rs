@@ -2,7 +2,7 @@
 
 use blindcache::{Backend, BackendErrorKind as Kind, HttpBackend};
 use blindcache_server_tests::{
-    Fake, LIMIT, Remote as _, Store as _, entry,
+    Fake, HttpFake, LIMIT, Remote as _, Said, Store as _, entry,
     http::{Contract, Misdeed, Speaks, impatient},
     key,
 };
@@ -75,6 +75,29 @@ async fn nothing_is_decompressed() {
         assert!(bomb.len() < 100_000);
         server.set(Misdeed::Bomb(bomb.clone()));
         assert_eq!(backend.get(&key(1)).await.unwrap().unwrap(), bomb);
+    }
+}
+
+/// A server that says no early often closes before its words are out, or has no end of them.
+#[tokio::test]
+async fn status_counts_though_the_body_does_not_arrive() {
+    for (status, kind) in
+        [(413, Kind::TooLarge), (401, Kind::Denied), (429, Kind::Throttled), (503, Kind::Transient)]
+    {
+        let reply = format!("HTTP/1.1 {status} x\r\nRetry-After: 7\r\nContent-Length: 10\r\n\r\nabc");
+        let reply = reply.into_bytes();
+        for said in [Said::Last, Said::Bytes] {
+            let reply = reply.clone();
+            let server = HttpFake::start(move |_| said(reply.clone())).await;
+            let backend = impatient(server.port);
+            for _ in 0..2 {
+                // Also where a limit around the call is somewhat shorter than its own.
+                let name = key(1);
+                let err = tokio::time::timeout(LIMIT, failing(backend.get(&name))).await.unwrap();
+                let after = Some(std::time::Duration::from_secs(7));
+                assert_eq!((err.kind(), err.retry_after()), (kind, after), "{status}");
+            }
+        }
     }
 }
 

@@ -86,9 +86,8 @@ async fn call_whose_connection_dies_is_made_again_once() {
     assert_eq!(proxy.accepted(), 4);
 }
 
-#[tokio::test]
-async fn half_open_connections_are_all_replaced_after_one_timeout() {
-    let (_server, proxy, backend) = proxied().await;
+/// How many idle connections there are after some calls at once.
+async fn several(proxy: &Proxy, backend: &MemcachedBackend) -> usize {
     proxy.set(Fault::Delay(Duration::from_millis(50)));
     let calls: JoinSet<_> = (0..8)
         .map(|_| {
@@ -97,8 +96,14 @@ async fn half_open_connections_are_all_replaced_after_one_timeout() {
         })
         .collect();
     in_time(calls.join_all()).await;
-    let before = proxy.accepted();
-    assert!(before > 1);
+    assert!(proxy.accepted() > 1);
+    proxy.accepted()
+}
+
+#[tokio::test]
+async fn half_open_connections_are_all_replaced_after_one_timeout() {
+    let (_server, proxy, backend) = proxied().await;
+    let before = several(&proxy, &backend).await;
     proxy.set(Fault::BlackHole);
     assert_eq!(failing(backend.get(&key(1))).await, Kind::Timeout);
     proxy.set(Fault::None); // for new connections: the old ones stay dead or are gone
@@ -118,6 +123,19 @@ async fn half_open_connection_is_replaced_though_every_caller_gives_up_early() {
     assert!(early().await.is_err());
     proxy.set(Fault::None); // for new connections: the old one stays dead
     until("a new connection", async || matches!(early().await, Ok(Ok(Some(_))))).await;
+}
+
+#[tokio::test]
+async fn half_open_connections_are_all_replaced_after_one_caller_gave_up_early() {
+    let (_server, proxy, backend) = proxied().await;
+    let before = several(&proxy, &backend).await;
+    proxy.set(Fault::BlackHole);
+    assert!(tokio::time::timeout(LIMIT / 4, backend.get(&key(1))).await.is_err());
+    proxy.set(Fault::None); // for new connections: the old ones stay dead or are gone
+    for _ in 0..8 {
+        assert!(backend.get(&key(1)).await.unwrap().is_some());
+    }
+    assert_eq!(proxy.accepted(), before + 1);
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! What a caller sees of a store that misbehaves: a row of a table for each way to Redis, and that it passes without a
 //! restart.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use blindcache::{
     Backend, BackendErrorKind as Kind, EncryptedBackend, Keyring, MasterKey, RedisBackend, testing::Clock,
 };
 use blindcache_server_tests::{
-    Fault, LIMIT, Lone, Proxy, Remote, Script, Server, Trio, entry, failing, healed, in_time, key,
+    Fault, LIMIT, Lone, Proxy, Remote, Script, Server, Trio, each_method, entry, failing, healed, in_time,
+    key,
     script::{all_slots_at, master_at},
 };
 
@@ -88,24 +89,7 @@ async fn misbehaving_service_is_a_typed_error_or_a_miss() {
 
 /// Calls of every method end with this kind, each within both limits and some time for a busy machine.
 async fn all(backend: &RedisBackend, expected: Kind) {
-    let (one, two) = (key(1), key(2));
-    let keys = [one.clone(), two.clone()];
-    let writes = || vec![(one.clone(), entry(1, 200), None), (two.clone(), entry(2, 200), None)];
-    for number in 0..8 {
-        let started = Instant::now();
-        let kind = match number {
-            0 => failing(backend.get(&one)).await,
-            1 => failing(backend.set(&one, entry(1, 200), None)).await,
-            2 => failing(backend.delete(&one)).await,
-            3 => failing(backend.exists(&one)).await,
-            4 => failing(backend.get_many(&keys)).await,
-            5 => failing(backend.set_many(writes())).await,
-            6 => failing(backend.delete_many(&keys)).await,
-            _ => failing(backend.ping()).await,
-        };
-        assert_eq!(kind, expected, "call {number}");
-        assert!(started.elapsed() < 2 * LIMIT + Duration::from_secs(2), "{:?}", started.elapsed());
-    }
+    assert_eq!(each_method(backend, 2 * LIMIT + Duration::from_secs(2)).await, [Err(expected); 8]);
 }
 
 /// The backend takes and gives an entry again, without having been made anew.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use blindcache::{Backend, BackendErrorKind::Rejected, UpstashBackend};
+use blindcache::{
+    Backend,
+    BackendErrorKind::{Rejected, Transient},
+    UpstashBackend,
+};
 use blindcache_server_tests::{
-    entry, healed, key,
+    entry, healed, key, peak,
     upstash::{Instead, TOKEN, Upstash},
 };
 
@@ -57,4 +61,23 @@ async fn compressed_answers_are_not_unpacked() {
     let body = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
     upstash.answers_always(Instead::Answer { status: 200, headers, body });
     assert_eq!(error(backend.get(&key(1))).await.kind(), Rejected);
+}
+
+/// JSON that a general parser makes a hundred times larger costs no more than its own length, in a success or an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_of_many_small_things_fills_no_memory() {
+    let upstash = Upstash::start();
+    let builder = UpstashBackend::builder(&upstash.url(), TOKEN);
+    let backend = builder.timeout(Duration::from_secs(60)).build().unwrap();
+    let things = br#"{"":0},"#.repeat(9_000_000 / 7);
+    for body in [[b"[", &things[..], b"0]"].concat(), [b"{\"x\":[", &things[..], b"0]}"].concat()] {
+        for (status, kind) in [(200, Rejected), (500, Transient)] {
+            upstash.answers_always(Instead::Answer { status, headers: vec![], body: body.clone() });
+            let before = peak();
+            assert_eq!(error(backend.get(&key(1))).await.kind(), kind);
+            assert_eq!(error(backend.get_many(&[key(1), key(2)])).await.kind(), kind);
+            let more = peak() - before;
+            assert!(more < 300 << 20, "{more} bytes for an answer of {}", body.len());
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! What is too large for the store is refused, and leaves nothing stale behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blindcache::{Backend, BackendErrorKind::TooLarge, Sealed, UpstashBackend};
 use blindcache_server_tests::{
-    entry, key,
+    HttpFake, Said, entry, key,
     upstash::{Instead, TOKEN, Upstash},
 };
 
@@ -88,6 +88,27 @@ async fn where_it_cannot_be_deleted_that_is_the_error() {
     upstash.answers_always(Instead::error(503, "ERR away"));
     let err = error(backend.set(&key(1), entry(3, MAX_ENTRY + 1), None)).await;
     assert_eq!(err.kind(), blindcache::BackendErrorKind::Transient);
+}
+
+/// What deletes the older entry has what is left of the one limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn set_that_deletes_takes_one_time_limit_in_all() {
+    let limit = Duration::from_secs(1);
+    let server = HttpFake::start(move |asked| {
+        if asked.path.starts_with("/del") {
+            return Said::Nothing;
+        }
+        std::thread::sleep(limit * 7 / 10);
+        Said::answer(413, "", "")
+    });
+    let server = server.await;
+    let backend = UpstashBackend::builder(&format!("http://127.0.0.1:{}", server.port), TOKEN).timeout(limit);
+    let backend = backend.build().unwrap();
+    let start = Instant::now();
+    let kind = error(backend.set(&key(1), entry(1, 200), None)).await.kind();
+    assert_eq!(kind, blindcache::BackendErrorKind::Timeout);
+    assert!(start.elapsed() < limit * 13 / 10, "{:?}", start.elapsed());
+    assert_eq!(server.asked().len(), 2);
 }
 
 /// Those of one answer are as many as one largest entry has room for.
