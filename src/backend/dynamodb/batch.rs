@@ -110,18 +110,22 @@ impl Link {
             let link = self.clone();
             async move { link.write_part(part, pauses).await }
         });
-        each(parts).await?;
+        all_fit &= each(parts).await?.into_iter().all(|fits| fits);
         if all_fit { Ok(()) } else { Err(Failure::too_large()) }
     }
 
-    async fn write_part(&self, part: Vec<Change>, mut pauses: Pauses) -> Result<(), Failure> {
+    /// Whether all of it was small enough for what is in front of the table.
+    async fn write_part(&self, part: Vec<Change>, mut pauses: Pauses) -> Result<bool, Failure> {
         let mut pending: HashMap<String, Change> =
             part.into_iter().map(|change| (change.key.as_str().to_owned(), change)).collect();
         while !pending.is_empty() {
             let requests: Result<Vec<_>, _> = pending.values().map(Change::request).collect();
             let request = self.client().await.batch_write_item().request_items(&self.table, requests?);
             // What is put off comes back as it was sent.
-            let answer = send!(request, Bound::entries(pending.len(), MAX_ITEM))?;
+            let answer = match send!(request, Bound::entries(pending.len(), MAX_ITEM)) {
+                Err(failure) if failure.is_too_large() => return self.write_singly(pending).await,
+                answer => answer?,
+            };
             let put_off = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.table));
             let mut left = HashMap::new();
             for write in put_off.unwrap_or_default() {
@@ -132,7 +136,23 @@ impl Link {
             pending = left;
             pauses.before_asking_again(!pending.is_empty()).await?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// What together is too large may not be so one by one. Whether none was.
+    async fn write_singly(&self, changes: HashMap<String, Change>) -> Result<bool, Failure> {
+        let mut all_fit = true;
+        for Change { key, entry } in changes.into_values() {
+            let result = match entry {
+                Some((entry, expiry)) => self.put(&key, &entry, expiry).await,
+                None => self.remove(&key).await,
+            };
+            match result {
+                Err(failure) if failure.is_too_large() => all_fit = false,
+                result => result?,
+            }
+        }
+        Ok(all_fit)
     }
 
     /// Whether there was an entry, for each name, in order. A `BatchWriteItem` would not say: each is a request.

@@ -39,18 +39,20 @@ pub struct DynamoDbBuilder {
     table: String,
     limits: Limits,
     origin: Origin,
+    endpoint: Option<String>,
+    credentials: Option<SharedCredentialsProvider>,
     tls: Tls,
 }
 
 /// Whom to ask, as it was given.
 enum Origin {
-    Region { region: String, endpoint: Option<String>, credentials: Option<SharedCredentialsProvider> },
+    Region(String),
     Client(Client),
 }
 
 impl DynamoDbBuilder {
     pub(super) fn new(table: &str, region: &str) -> Self {
-        Self::with(table, Origin::Region { region: region.to_owned(), endpoint: None, credentials: None })
+        Self::with(table, Origin::Region(region.to_owned()))
     }
 
     pub(super) fn of_client(table: &str, client: &Client) -> Self {
@@ -59,7 +61,8 @@ impl DynamoDbBuilder {
 
     fn with(table: &str, origin: Origin) -> Self {
         let limits = Limits { timeout: DynamoDbBackend::TIMEOUT, max_entry: MAX_ITEM, consistent: true };
-        Self { table: table.to_owned(), limits, origin, tls: Tls::default() }
+        let (endpoint, credentials) = (None, None);
+        Self { table: table.to_owned(), limits, origin, endpoint, credentials, tls: Tls::default() }
     }
 
     /// How long a call may take with all that belongs to it: credentials, connecting, the answer. A batch may take
@@ -89,18 +92,14 @@ impl DynamoDbBuilder {
     /// Where to send requests, in place of the region's own endpoint: `http://` or `https://`, host and port. For local
     /// servers, VPC endpoints and gateways.
     pub fn endpoint_url(mut self, url: &str) -> Self {
-        if let Origin::Region { endpoint, .. } = &mut self.origin {
-            *endpoint = Some(url.to_owned());
-        }
+        self.endpoint = Some(url.to_owned());
         self
     }
 
     /// Where credentials come from, in place of the default chain. An
     /// [`aws_sdk_dynamodb::config::Credentials`] is such a place too.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        if let Origin::Region { credentials, .. } = &mut self.origin {
-            *credentials = Some(SharedCredentialsProvider::new(provider));
-        }
+        self.credentials = Some(SharedCredentialsProvider::new(provider));
         self
     }
 
@@ -125,13 +124,14 @@ impl DynamoDbBuilder {
     /// `[A-Za-z0-9_.-]`, the region is not one's name, the endpoint is no `http://` or `https://` URL of a host alone or
     /// has a user or password in it, the time limit is zero or more than an hour, the largest entry is less than 116
     /// bytes or more than 409,600, a certificate or key cannot be read, the system has no CA certificates and none are
-    /// given, or certificates are given for an endpoint without TLS or for a client of yours, which has its own.
+    /// given, certificates are given for an endpoint without TLS, or certificates, credentials or an endpoint are given
+    /// for a client of yours, which has its own.
     pub fn build(self) -> Result<DynamoDbBackend, BackendError> {
         Ok(DynamoDbBackend { link: Arc::new(self.link()?) })
     }
 
     fn link(self) -> Result<Link, Failure> {
-        let Self { table, limits, origin, tls } = self;
+        let Self { table, limits, origin, endpoint, credentials, tls } = self;
         if limits.timeout.is_zero() || limits.timeout > LONGEST {
             return Err(Failure::setting("a time limit of zero or of more than an hour"));
         }
@@ -143,12 +143,14 @@ impl DynamoDbBuilder {
                 "a table's name is 3 to 255 characters of A-Z, a-z, 0-9, _, . and -",
             ));
         }
-        let (region, endpoint, credentials) = match origin {
-            Origin::Client(_) if tls.is_set() => {
-                return Err(Failure::setting("certificates for a client, which has its own"));
+        let region = match origin {
+            Origin::Client(_) if tls.is_set() || endpoint.is_some() || credentials.is_some() => {
+                return Err(Failure::setting(
+                    "certificates, credentials or an endpoint for a client, which has its own",
+                ));
             }
             Origin::Client(client) => return Ok(Link::of_client(table, limits, &client)),
-            Origin::Region { region, endpoint, credentials } => (region, endpoint, credentials),
+            Origin::Region(region) => region,
         };
         if !is_label(&region) {
             return Err(Failure::setting("the region is not the name of one"));
@@ -258,6 +260,18 @@ mod tests {
         ] {
             refused(plain().endpoint_url(url));
         }
+    }
+
+    #[test]
+    fn a_client_of_the_callers_has_its_own_endpoint_credentials_and_certificates() {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+        let config = Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let client = Client::from_conf(config.region(Region::new("eu-west-1")).build());
+        let builder = || DynamoDbBackend::builder_from_client("cache", &client);
+        assert!(builder().timeout(LONGEST).build().is_ok());
+        refused(builder().endpoint_url("http://localhost:8000"));
+        refused(builder().credentials(Credentials::new("AKIAHUNTER", "hunter2", None, None, "hunter")));
+        refused(builder().ca_certificates("hunter2"));
     }
 
     #[test]

@@ -66,9 +66,23 @@ impl Link {
             self.remove(key).await?;
             return Err(Failure::too_large());
         }
+        self.put(key, entry, expiry).await
+    }
+
+    /// What is in front of the table may find it too large, where the table would not.
+    pub(super) async fn put(
+        &self,
+        key: &StoreKey,
+        entry: &Sealed,
+        expiry: Option<u64>,
+    ) -> Result<(), Failure> {
         let item = item::item(key, entry, expiry);
         let request = self.client().await.put_item().table_name(&self.table).set_item(Some(item));
-        send!(request, Bound::plain()).map(drop)
+        let result = send!(request, Bound::plain()).map(drop);
+        if result.as_ref().is_err_and(Failure::is_too_large) {
+            self.remove(key).await?;
+        }
+        result
     }
 
     /// Whether there was an entry that had not expired.
@@ -84,7 +98,7 @@ impl Link {
         Ok(!item::is_expired(&deleted, now())?)
     }
 
-    async fn remove(&self, key: &StoreKey) -> Result<(), Failure> {
+    pub(super) async fn remove(&self, key: &StoreKey) -> Result<(), Failure> {
         let request = self.client().await.delete_item().table_name(&self.table).set_key(Some(item::key(key)));
         send!(request, Bound::plain()).map(drop)
     }

@@ -1,19 +1,22 @@
 //! How requests reach the service: HTTP/1.1 over connections that are kept, by the same TLS as every backend.
 
 use std::{
-    fmt,
+    fmt, io,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use aws_sdk_dynamodb::{
     config::{HttpClient, RuntimeComponents, http::HttpRequest, http::HttpResponse},
-    error::ConnectorError,
+    error::{BoxError, ConnectorError},
 };
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_types::body::SdkBody;
+use hyper::Uri;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{
@@ -22,6 +25,8 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::time::timeout;
+use tower_service::Service;
 
 /// How long a connection that no call uses is kept: less than what lies between usually keeps it.
 const IDLE: Duration = Duration::from_secs(20);
@@ -40,14 +45,15 @@ struct Pool {
 impl Connections {
     /// Without TLS.
     pub(super) fn plain(connecting: Duration) -> Self {
-        Self::by(move || tcp(connecting))
+        Self::by(move || InTime { connector: tcp(connecting), limit: connecting })
     }
 
     pub(super) fn tls(config: rustls::ClientConfig, connecting: Duration) -> Self {
         Self::by(move || {
             let builder = HttpsConnectorBuilder::new().with_tls_config(config.clone());
             // An endpoint of the environment's may be without TLS.
-            builder.https_or_http().enable_http1().wrap_connector(tcp(connecting))
+            let connector = builder.https_or_http().enable_http1().wrap_connector(tcp(connecting));
+            InTime { connector, limit: connecting }
         })
     }
 
@@ -94,6 +100,35 @@ fn tcp(connecting: Duration) -> Tcp {
     tcp.set_keepalive_interval(Some(KEEPALIVE));
     tcp.set_keepalive_retries(Some(2));
     tcp
+}
+
+/// A connector that has so much time for all that it does: the lookup, TCP, TLS. A connect goes on in the background
+/// when the call that began it has another connection.
+#[derive(Clone)]
+struct InTime<C> {
+    connector: C,
+    limit: Duration,
+}
+
+impl<C> Service<Uri> for InTime<C>
+where
+    C: Service<Uri, Future: Send + 'static, Error: Into<BoxError>>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connected = timeout(self.limit, self.connector.call(to));
+        Box::pin(async move {
+            let late = |_| BoxError::from(io::Error::from(io::ErrorKind::TimedOut));
+            connected.await.map_err(late)?.map_err(Into::into)
+        })
+    }
 }
 
 /// One pool of connections.

@@ -16,7 +16,7 @@ use crate::{
     backend::tls,
     error::{
         BackendError,
-        BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, TooLarge, Transient},
+        BackendErrorKind::{self, Denied, Misconfigured, Rejected, Throttled, Timeout, TooLarge, Transient},
     },
 };
 
@@ -52,6 +52,15 @@ const CODES: [(&str, BackendErrorKind); 30] = [
     ("TransactionInProgressException", Transient),
     ("SerializationException", Rejected),
     ("ValidationException", Rejected),
+];
+/// Those of them that say that the credentials are old or wrong.
+const BAD_CREDENTIALS: [&str; 6] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 ];
 /// What the service answers where a table, or a change of it, is there or under way already.
 const IN_USE: &str = "ResourceInUseException";
@@ -93,6 +102,8 @@ enum Cause {
     Tls(&'static str),
     #[error("no credentials were found, or none could be had")]
     NoCredentials,
+    #[error("the credentials were not there in time")]
+    LateCredentials,
     #[error("larger than an item, or than the largest entry that is set")]
     TooLarge,
     #[error("no Tokio runtime")]
@@ -116,7 +127,7 @@ impl Failure {
             SdkError::ResponseError(_) => of_chain(err.source()).unwrap_or_else(Self::unexpected),
             SdkError::DispatchFailure(failure) => Self::dispatch(failure, err.source()),
             SdkError::TimeoutError(_) => Self::no_answer(),
-            SdkError::ConstructionFailure(_) => Self::no_credentials(),
+            SdkError::ConstructionFailure(_) => of_chain(err.source()).unwrap_or_else(Self::no_credentials),
             _ => Self::unexpected(),
         }
     }
@@ -152,7 +163,7 @@ impl Failure {
     }
 
     pub(super) fn no_answer() -> Self {
-        Self::new(BackendErrorKind::Timeout, Cause::NoAnswer)
+        Self::new(Timeout, Cause::NoAnswer)
     }
 
     /// The service put names of a batch off for as long as there was time to ask again.
@@ -186,8 +197,18 @@ impl Failure {
         matches!(self.cause, Cause::Code(_) | Cause::Status(_) | Cause::Unexpected | Cause::Flood)
     }
 
-    pub(super) fn is_denied(&self) -> bool {
-        self.kind == Denied
+    /// Whether other credentials may do better: these are old or wrong, or there were none. Not where they may only not
+    /// do what was asked.
+    pub(super) fn wants_credentials(&self) -> bool {
+        match self.cause {
+            Cause::NoCredentials => true,
+            Cause::Code(code) => BAD_CREDENTIALS.contains(&code),
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.kind == TooLarge
     }
 
     /// Whether it is there, or under way, already.
@@ -201,7 +222,7 @@ impl Failure {
 
     /// Whether the same call may do better later.
     pub(super) fn passes(&self) -> bool {
-        matches!(self.kind, Transient | BackendErrorKind::Timeout | Throttled)
+        matches!(self.kind, Transient | Timeout | Throttled)
     }
 }
 
@@ -215,12 +236,18 @@ impl From<Failure> for BackendError {
     }
 }
 
+/// By its status, as every backend over HTTP has it.
 fn kind_of_status(status: u16) -> BackendErrorKind {
     match status {
+        300..=399 => Misconfigured, // elsewhere, such as https:// or a page to log in
         401 | 403 | 407 => Denied,
-        404 => Misconfigured,
-        429 => Throttled,
-        500.. => Transient,
+        404 | 405 => Misconfigured,
+        408 | 504 => Timeout,
+        413 => TooLarge,
+        425 => Transient,
+        429 | 507 => Throttled, // 507: the storage is full
+        501 | 505 => Rejected,
+        500..=599 => Transient,
         _ => Rejected,
     }
 }
@@ -253,8 +280,12 @@ fn of_one(err: &(dyn StdError + 'static)) -> Option<Failure> {
     if let Some(err) = err.downcast_ref::<hyper::Error>() {
         return of_hyper(err);
     }
-    // The type is the client's own, and its words are all that tells.
-    (err.to_string() == "dns error").then(|| Failure::new(Misconfigured, Cause::Lookup))
+    // These types are the libraries' own, and their words are all that tells.
+    let words = err.to_string();
+    if words.starts_with("identity resolver timed out") {
+        return Some(Failure::new(Timeout, Cause::LateCredentials));
+    }
+    (words == "dns error").then(|| Failure::new(Misconfigured, Cause::Lookup))
 }
 
 fn of_hyper(err: &hyper::Error) -> Option<Failure> {
@@ -275,8 +306,28 @@ fn of_io(err: &io::Error) -> Failure {
     }
     let kind = match err.kind() {
         io::ErrorKind::PermissionDenied => Denied,
-        io::ErrorKind::TimedOut => BackendErrorKind::Timeout,
+        io::ErrorKind::TimedOut => Timeout,
         _ => Transient,
     };
     Failure::new(kind, Cause::Io(err.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_looked_for_again_where_they_are_bad_and_not_where_they_may_not() {
+        let of_code = |code: &str| {
+            let known = CODES.iter().find(|(known, _)| *known == code).unwrap();
+            Failure::new(known.1, Cause::Code(known.0)).wants_credentials()
+        };
+        assert!(BAD_CREDENTIALS.iter().all(|code| of_code(code)));
+        for code in ["AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired"] {
+            assert!(!of_code(code), "{code}");
+        }
+        assert!(Failure::no_credentials().wants_credentials());
+        assert!(!Failure::new(Denied, Cause::Status(403)).wants_credentials());
+        assert!(!Failure::new(Timeout, Cause::LateCredentials).wants_credentials());
+    }
 }

@@ -48,10 +48,11 @@ fn digits(number: u64) -> usize {
     number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
-/// When an entry set now expires: in Unix seconds, rounded up, since the time within the seal decides.
+/// When an entry set now expires: in Unix seconds, rounded up, since the time within the seal decides. `now_ms` is cut
+/// to whole milliseconds, so that one more is added.
 pub(super) fn expiry(ttl: Duration, now_ms: u64) -> u64 {
-    let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
-    now_ms.saturating_add(ttl).div_ceil(1_000).min(LAST_EXPIRY)
+    let ttl = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    now_ms.saturating_add(ttl).saturating_add(1).div_ceil(1_000).min(LAST_EXPIRY)
 }
 
 /// Whether the time of the item has passed. The service keeps and serves it for days after that.
@@ -97,10 +98,13 @@ mod tests {
     fn expiry_is_rounded_up_and_cut() {
         let at = |ttl, now| expiry(Duration::from_millis(ttl), now);
         assert_eq!(at(1, 0), 1);
-        assert_eq!(at(1_000, 0), 1);
-        assert_eq!(at(1_001, 0), 2);
-        assert_eq!(at(100, 1_900), 2);
-        assert_eq!(at(101, 1_900), 3);
+        assert_eq!(at(999, 0), 1);
+        assert_eq!(at(1_000, 0), 2);
+        // The clock's milliseconds are cut too: it may be a moment later than it says.
+        assert_eq!(at(99, 1_900), 2);
+        assert_eq!(at(100, 1_900), 3);
+        assert_eq!(expiry(Duration::from_micros(98_001), 1_900), 2);
+        assert_eq!(expiry(Duration::from_micros(99_001), 1_900), 3);
         assert_eq!(expiry(Duration::ZERO, 1_000), 2);
         assert_eq!(expiry(Duration::MAX, 0), LAST_EXPIRY);
         assert_eq!(expiry(Duration::MAX, u64::MAX), LAST_EXPIRY);

@@ -128,7 +128,7 @@ impl Link {
             result
         });
         let result = timeout(limit, watched).await.unwrap_or_else(|_| Err(Failure::no_answer()));
-        if result.as_ref().is_err_and(Failure::is_denied) {
+        if result.as_ref().is_err_and(Failure::wants_credentials) {
             self.look_for_credentials_again();
         }
         if result.as_ref().map_or_else(Failure::is_answer, |_| true) {

@@ -45,9 +45,13 @@ const NAME: &str = "dynamodb";
 ///
 /// - The first call makes the client from the environment and the files of the AWS configuration, and looks for
 ///   credentials. Where none are found the call is [`Denied`](crate::BackendErrorKind::Denied), as it is with those that
-///   the service refuses; then a later one looks again, at most once a second.
+///   the service refuses. After none, and after those that are old or wrong, a later call looks again, at most once a
+///   second; not after those that may not do what was asked.
+/// - Credentials have 0.8 times a call's limit, and a batch's have no more: where they take longer the call is a
+///   [`Timeout`](crate::BackendErrorKind::Timeout), the search ends, and the next call begins it anew. Those that always
+///   need longer are never found: set a longer limit.
 /// - After a call that waited in vain for at least half its limit, later ones have new connections: a half-open one is
-///   never kept. A call on a connection that was closed meanwhile may be
+///   never kept, but by a client of [yours](Self::from_client). Connecting, TLS included, has half the limit. A call on a connection that was closed meanwhile may be
 ///   [`Transient`](crate::BackendErrorKind::Transient); the next has another.
 /// - It works on from another Tokio runtime when the one that it connected on is gone.
 ///
@@ -138,7 +142,7 @@ impl DynamoDbBackend {
     }
 
     /// The table of this name, by a client of yours: its region, endpoint, credentials and connections. Its retries and
-    /// time limits are not used.
+    /// time limits are not used; half-open connections are the client's own affair.
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the table cannot be one.
@@ -147,7 +151,7 @@ impl DynamoDbBackend {
     }
 
     /// The table of this name, by a client of yours, with settings. An endpoint, credentials and certificates are the
-    /// client's own.
+    /// client's own, and [refused](DynamoDbBuilder::build) here. Half-open connections are its own affair too.
     pub fn builder_from_client(table: &str, client: &Client) -> DynamoDbBuilder {
         DynamoDbBuilder::of_client(table, client)
     }

@@ -6,7 +6,10 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
     TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{
     bound::Bound,
@@ -24,14 +27,19 @@ const PAUSE: Duration = Duration::from_millis(250);
 impl Link {
     /// Makes sure that there is the table, of the right shape, active, and with expiry by the right attribute.
     pub(super) async fn create_table(&self) -> Result<(), Failure> {
+        Handle::try_current().map_err(|_| Failure::no_runtime())?;
         let deadline = Instant::now() + LIMIT;
-        self.until(deadline, async || match self.create().await {
-            Err(failure) if failure.is_in_use() => Ok(Some(())),
-            result => result.map(Some),
-        })
-        .await?;
-        self.until(deadline, async || self.is_active().await).await?;
-        self.until(deadline, async || self.is_expiring().await).await
+        let steps = async {
+            self.until(deadline, async || match self.create().await {
+                Err(failure) if failure.is_in_use() => Ok(Some(())),
+                result => result.map(Some),
+            })
+            .await?;
+            self.until(deadline, async || self.is_active().await).await?;
+            self.until(deadline, async || self.is_expiring().await).await
+        };
+        // A call may have more time than is left.
+        timeout_at(deadline, steps).await.unwrap_or_else(|_| Err(Failure::no_answer()))
     }
 
     /// Asks until it gives something, through passing trouble and within the deadline.
@@ -132,4 +140,27 @@ fn has_our_key(table: &TableDescription) -> bool {
         .iter()
         .any(|it| it.attribute_name() == KEY && *it.attribute_type() == ScalarAttributeType::S);
     key.attribute_name() == KEY && *key.key_type() == KeyType::Hash && is_string
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::Credentials;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{DynamoDbBackend, error::BackendErrorKind};
+
+    #[tokio::test(start_paused = true)]
+    async fn creation_ends_at_its_limit_whatever_a_call_may_take() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let backend = DynamoDbBackend::builder("cache", "eu-central-1")
+            .endpoint_url(&url)
+            .credentials(Credentials::new("AKIATESTS", "secret", None, None, "tests"))
+            .timeout(Duration::from_secs(3_600));
+        let backend = backend.build().unwrap();
+        let start = Instant::now();
+        assert_eq!(backend.create_table().await.unwrap_err().kind(), BackendErrorKind::Timeout);
+        assert!((LIMIT..LIMIT + PAUSE).contains(&start.elapsed()));
+    }
 }

@@ -158,6 +158,11 @@ fn it_works_on_from_another_runtime_and_says_so_without_one() {
         panic!("the call was to fail at once")
     };
     assert_eq!(err.kind(), Kind::Misconfigured);
+    let mut call = Box::pin(backend.create_table());
+    let std::task::Poll::Ready(Err(err)) = call.as_mut().poll(&mut context) else {
+        panic!("creation was to fail at once")
+    };
+    assert_eq!(err.kind(), Kind::Misconfigured);
 }
 
 #[tokio::test]

@@ -4,18 +4,18 @@ use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use blindcache::{Backend, BackendErrorKind as Kind, DynamoDbBackend};
 use blindcache_server_tests::{
-    Store,
+    LIMIT, Store,
     dynamodb::{Dynoxide, REGION, SECRET, TABLE},
     entry, healed, key,
 };
 
-use crate::failing;
+use crate::{failed, failing};
 
 /// A table at the server that the environment names, with the default chain.
-fn by_default_chain() -> DynamoDbBackend {
+fn by_default_chain(limit: Duration) -> DynamoDbBackend {
     let url = env::var("TESTS_ENDPOINT").unwrap();
     let builder = DynamoDbBackend::builder(TABLE, REGION).endpoint_url(&url);
-    builder.timeout(Duration::from_secs(20)).build().unwrap()
+    builder.timeout(limit).build().unwrap()
 }
 
 /// Runs one of the ignored tests below with this environment and no other AWS settings.
@@ -48,7 +48,7 @@ async fn credentials_of_the_environment_are_found() {
 #[tokio::test]
 #[ignore = "run by credentials_of_the_environment_are_found"]
 async fn child_finds_credentials() {
-    let backend = by_default_chain();
+    let backend = by_default_chain(Duration::from_secs(20));
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
     assert!(backend.get(&key(1)).await.unwrap().is_some());
 }
@@ -61,7 +61,7 @@ async fn missing_credentials_are_denied_until_there_are_some() {
 #[tokio::test]
 #[ignore = "run by missing_credentials_are_denied_until_there_are_some"]
 async fn child_waits_for_credentials() {
-    let backend = by_default_chain();
+    let backend = by_default_chain(Duration::from_secs(20));
     for _ in 0..20 {
         assert_eq!(failing(backend.get(&key(1))).await, Kind::Denied);
     }
@@ -73,4 +73,24 @@ async fn child_waits_for_credentials() {
     healed(&backend).await;
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
     assert!(backend.get(&key(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_there_in_time_are_a_timeout() {
+    // It takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    run("child_waits_in_vain", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)]).await;
+}
+
+#[tokio::test]
+#[ignore = "run by credentials_that_are_not_there_in_time_are_a_timeout"]
+async fn child_waits_in_vain() {
+    let backend = by_default_chain(LIMIT);
+    for _ in 0..3 {
+        let err = failed(backend.get(&key(1))).await;
+        assert_eq!(err.kind(), Kind::Timeout);
+        let source = std::error::Error::source(&err).unwrap().to_string();
+        assert_eq!(source, "the credentials were not there in time");
+    }
 }

@@ -17,7 +17,7 @@ use blindcache_server_tests::{
 };
 
 use crate::{
-    canned::{Answer, Canned, error, ok, whole},
+    canned::{Answer, Asked, Canned, error, ok, whole},
     failed, failing,
 };
 
@@ -56,10 +56,15 @@ async fn errors_of_the_service_have_the_kind_of_their_code() {
         ("400 Bad Request", "Hunter2", Kind::Rejected),
         ("403 Forbidden", "Hunter2", Kind::Denied),
         ("404 Not Found", "Hunter2", Kind::Misconfigured),
-        ("413 Payload Too Large", "Hunter2", Kind::Rejected),
+        ("405 Method Not Allowed", "Hunter2", Kind::Misconfigured),
+        ("408 Request Timeout", "Hunter2", Kind::Timeout),
+        ("425 Too Early", "Hunter2", Kind::Transient),
         ("429 Too Many Requests", "Hunter2", Kind::Throttled),
         ("500 Internal Server Error", "Hunter2", Kind::Transient),
-        ("302 Found", "Hunter2", Kind::Rejected),
+        ("501 Not Implemented", "Hunter2", Kind::Rejected),
+        ("504 Gateway Timeout", "Hunter2", Kind::Timeout),
+        ("507 Insufficient Storage", "Hunter2", Kind::Throttled),
+        ("302 Found", "Hunter2", Kind::Misconfigured),
     ] {
         let server = Canned::start(move |_| error(status, code, "location: http://hunter2/\r\n")).await;
         for err in by_each(&patient(server.port)).await {
@@ -69,6 +74,33 @@ async fn errors_of_the_service_have_the_kind_of_their_code() {
         }
         assert_eq!(server.asked().len(), 8, "{code}: each call is one request");
     }
+}
+
+/// What is in front of the table may take less than the table.
+#[tokio::test]
+async fn what_a_gateway_finds_too_large_takes_the_old_entry_with_it() {
+    let server = Canned::start(|asked| match asked.body.len() > 2_000 {
+        true => error("413 Payload Too Large", "Hunter2", ""),
+        false => ok("{}"),
+    })
+    .await;
+    let backend = patient(server.port);
+    assert_eq!(failing(backend.set(&key(1), entry(1, 2_000), None)).await, Kind::TooLarge);
+    let operations = |asked: Vec<Asked>| asked.into_iter().map(|asked| asked.operation).collect::<Vec<_>>();
+    assert_eq!(operations(server.asked()), ["putitem", "deleteitem"]);
+    // Of a batch the rest is written.
+    let writes =
+        (0..30).map(|number| (key(number), entry(number, if number == 7 { 2_000 } else { 200 }), None));
+    assert_eq!(failing(backend.set_many(writes.collect())).await, Kind::TooLarge);
+    let asked = server.asked().split_off(2);
+    let taken = asked.iter().filter(|asked| asked.body.len() <= 2_000);
+    let (deleted, written): (Vec<_>, Vec<_>) = taken.partition(|asked| asked.operation == "deleteitem");
+    assert_eq!(deleted.iter().flat_map(|asked| asked.names()).collect::<Vec<_>>(), [key(7).as_str()]);
+    let mut written: Vec<_> = written.iter().flat_map(|asked| asked.names()).collect();
+    written.sort_unstable();
+    let mut others: Vec<_> = (0..30).filter(|it| *it != 7).map(|it| key(it).as_str().to_owned()).collect();
+    others.sort_unstable();
+    assert_eq!(written, others);
 }
 
 #[tokio::test]

@@ -1,10 +1,16 @@
 //! TLS: whom we trust, and as whom we appear.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use blindcache::{Backend, BackendErrorKind as Kind, DynamoDbBackend, DynamoDbBuilder};
 use blindcache_server_tests::{
-    Certs, Store,
+    Certs, LIMIT, Store,
     dynamodb::{Dynoxide, REGION, TABLE, credentials},
     entry, key,
 };
@@ -15,13 +21,17 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
+    time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::failing;
+use crate::{
+    canned::{Canned, ok},
+    failing,
+};
 
 /// TLS in front of a port; it asks for a certificate of the same CA if it is `strict`. Ends when dropped.
 struct Gateway {
@@ -117,4 +127,54 @@ async fn what_is_not_tls_is_no_panic() {
     let builder = DynamoDbBackend::builder(TABLE, REGION).endpoint_url(&url).credentials(credentials());
     let backend = builder.ca_certificates(Certs::generate().ca).build().unwrap();
     assert_eq!(failing(backend.ping()).await, Kind::Rejected);
+}
+
+/// A connection that a call began, and did not need in the end, is made in the background.
+#[tokio::test]
+async fn handshakes_that_never_end_are_given_up() {
+    let server = Canned::start(|_| ok("{}")).await;
+    let certs = Certs::generate();
+    let acceptor = TlsAcceptor::from(Arc::new(config(&certs, false)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (begun, ended) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let (begins, ends) = (begun.clone(), ended.clone());
+    let task = tokio::spawn(async move {
+        let mut clients = JoinSet::new();
+        // The first is served, a little late, so that both calls connect.
+        let (first, _) = listener.accept().await.unwrap();
+        let upstream = server.port;
+        clients.spawn(async move {
+            sleep(LIMIT / 8).await;
+            let mut client = acceptor.accept(first).await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", upstream)).await.unwrap();
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        });
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            begins.fetch_add(1, SeqCst);
+            let ends = ends.clone();
+            clients.spawn(async move {
+                while client.read(&mut [0; 4_096]).await.is_ok_and(|size| size > 0) {}
+                ends.fetch_add(1, SeqCst);
+            });
+        }
+    });
+    let backend = DynamoDbBackend::builder(TABLE, REGION).endpoint_url(&url).credentials(credentials());
+    let backend = backend.ca_certificates(certs.ca).timeout(LIMIT * 5).build().unwrap();
+    let (one, other) = tokio::join!(backend.ping(), backend.ping());
+    one.and(other).unwrap();
+    assert!(begun.load(SeqCst) > 0, "no second connection was begun");
+    for _ in 0..100 {
+        sleep(Duration::from_millis(50)).await;
+        if ended.load(SeqCst) == begun.load(SeqCst) {
+            task.abort();
+            return;
+        }
+    }
+    panic!(
+        "{} of {} connections are still open",
+        begun.load(SeqCst) - ended.load(SeqCst),
+        begun.load(SeqCst)
+    );
 }
