@@ -51,8 +51,9 @@ const NAME: &str = "dynamodb";
 ///   [`Timeout`](crate::BackendErrorKind::Timeout), the search ends, and the next call begins it anew. Those that always
 ///   need longer are never found: set a longer limit.
 /// - After a call that waited in vain for at least half its limit, later ones have new connections: a half-open one is
-///   never kept, but by a client of [yours](Self::from_client). Connecting, TLS included, has half the limit. A call on a connection that was closed meanwhile may be
-///   [`Transient`](crate::BackendErrorKind::Transient); the next has another.
+///   never kept, but by a client of [yours](Self::from_client). Connecting, TLS included, has half the limit. A call on
+///   a connection that was closed meanwhile may be [`Transient`](crate::BackendErrorKind::Transient); the next has
+///   another.
 /// - It works on from another Tokio runtime when the one that it connected on is gone.
 ///
 /// # Sizes
