@@ -1,9 +1,6 @@
 //! What is logged, at the highest level.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, io};
 
 use blindcache::BackendErrorKind as Kind;
 use blindcache_server_tests::{Cloudflare, HttpFake, Store, cloudflare::TOKEN};
@@ -12,20 +9,25 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{at, kinds, refusal};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logs.
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Clone, Copy)]
+struct Log;
 
 impl MakeWriter<'_> for Log {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
-        self.clone()
+        *self
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(text));
         Ok(text.len())
     }
 
@@ -37,17 +39,17 @@ impl io::Write for Log {
 /// Of this thread alone, on which the test's runtime runs: other tests log too.
 #[tokio::test]
 async fn token_is_in_no_line_of_the_log_and_no_name_in_ours() {
-    let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-    let _guard = tracing::subscriber::set_default(subscriber.with_writer(log.clone()).finish());
-    let _ = tracing_log::LogTracer::init(); // of the whole process
+    // Of the whole process: whether a line is logged is kept for each place in the code, for all threads.
+    tracing::subscriber::set_global_default(subscriber.with_writer(Log).finish()).unwrap();
+    tracing_log::LogTracer::init().unwrap();
     let server = <Cloudflare as Store>::start().await;
     let fake = HttpFake::start(|_| refusal(401, 10_000)).await;
     assert_eq!(kinds(&server.backend()).await, [Ok(()); 8]);
     assert_eq!(kinds(&at(fake.port)).await, [Err(Kind::Denied); 8]);
     tracing::trace!("the control");
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(LINES.take()).unwrap();
     for library in ["the control", "hyper", "reqwest"] {
         assert!(text.contains(library), "nothing of {library} in {text}");
     }

@@ -8,7 +8,6 @@ mod floods;
 mod hostile;
 #[cfg(feature = "dynamodb-local")]
 mod local;
-mod logs;
 mod misbehaviour;
 mod sizes;
 mod table;

@@ -65,11 +65,12 @@ fn logged(run: impl FnOnce()) -> String {
     LOGGER.call_once(|| {
         log::set_logger(&Ear).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
+        // Of the whole process: whether a line is logged is kept for each place in the code, for all threads.
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(Ear);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
     });
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(Ear).finish();
     LINES.set(Some(Vec::new()));
-    tracing::subscriber::with_default(subscriber, run);
+    run();
     String::from_utf8_lossy(&LINES.take().unwrap()).into_owned()
 }
 

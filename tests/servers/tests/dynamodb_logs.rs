@@ -1,4 +1,5 @@
-//! What is logged at the highest level, by us and by the SDK.
+//! What is logged at the highest level, by us and by the SDK of DynamoDB. Alone in its process: whether a line is logged is
+//! kept for each place in the code, for all threads.
 
 use std::{
     io,
@@ -49,14 +50,13 @@ fn no_line_has_a_secret_and_none_of_ours_a_name() {
         .with_writer(journal.clone())
         .with_ansi(false)
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        runtime.block_on(async {
-            let backend = at(server.port).credentials(credentials).build().unwrap();
-            backend.set(&key(1), entry(1, 200), None).await.unwrap();
-            assert!(backend.get(&key(1)).await.unwrap().is_some());
-            assert_eq!(backend.get_many(&[key(1), key(2)]).await.unwrap().len(), 2);
-            assert!(backend.delete(&key(1)).await.unwrap());
-        });
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    runtime.block_on(async {
+        let backend = at(server.port).credentials(credentials).build().unwrap();
+        backend.set(&key(1), entry(1, 200), None).await.unwrap();
+        assert!(backend.get(&key(1)).await.unwrap().is_some());
+        assert_eq!(backend.get_many(&[key(1), key(2)]).await.unwrap().len(), 2);
+        assert!(backend.delete(&key(1)).await.unwrap());
     });
     let journal = String::from_utf8(journal.0.lock().unwrap().clone()).unwrap();
     assert!(journal.lines().count() > 100, "little is logged: {journal}");
