@@ -1,7 +1,9 @@
 //! A server for `HttpBackend`, over any backend: the contract that its documentation gives, in one file.
 //!
-//!     STORE_TOKEN=… cargo run --features http --example http_store        http://127.0.0.1:8080
-//!     cargo run --features http --example http_store -- --demo            asks itself, and ends
+//! ```text
+//! STORE_TOKEN=… cargo run --features http --example http_store        http://127.0.0.1:8080
+//! cargo run --features http --example http_store -- --demo            asks itself, and ends
+//! ```
 //!
 //! `STORE_ADDRESS` sets another address. Whoever has the token may read, write and delete. That they can make nothing of
 //! what others wrote is what the seal is for; this server could not either. It takes only what has the shape of a sealed
