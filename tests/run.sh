@@ -89,7 +89,7 @@ run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fr
 run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
 run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
-run cargo test -p blindcache-server-tests
+run cargo test --no-fail-fast -p blindcache-server-tests
 if [[ $FULL ]]; then
     need javac default-jdk-headless
     need npm npm

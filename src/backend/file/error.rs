@@ -49,6 +49,11 @@ pub(super) fn timeout() -> BackendError {
     BackendError::new(NAME, Timeout).with_source(Rule("the file system did not answer within the limit"))
 }
 
+/// Of a sweep, part of which another thread did.
+pub(super) fn incomplete(kind: BackendErrorKind) -> BackendError {
+    BackendError::new(NAME, kind).with_source(Rule("not every entry could be swept"))
+}
+
 /// The runtime ended, or the call panicked, which nothing in it should.
 pub(super) fn lost() -> BackendError {
     BackendError::new(NAME, Transient).with_source(Rule("the thread of the call ended before it answered"))

@@ -16,11 +16,12 @@ use std::{
 use rustix::fs::Stat;
 
 use super::{
+    error,
     place::{Kind, Leaf},
     regular::{cost, nanoseconds, stat_cost},
     store::Store,
 };
-use crate::error::BackendError;
+use crate::error::{BackendError, BackendErrorKind};
 
 /// Files that a step after a write looks at.
 pub(super) const STEP: usize = 64;
@@ -76,6 +77,8 @@ struct State {
     began: Option<u64>,
     passes: u64,
     swept: Swept,
+    /// What that pass, or a removal after it, could not do. Another thread than the sweep's may have met it.
+    failed: Option<BackendErrorKind>,
 }
 
 /// A pass on its way.
@@ -88,6 +91,7 @@ struct Pass {
     oldest: BinaryHeap<Candidate>,
     more: bool,
     swept: Swept,
+    failed: Option<BackendErrorKind>,
 }
 
 /// A file that may have to go. The order is by age.
@@ -163,7 +167,7 @@ impl Sweeper {
         state.passes + 1
     }
 
-    /// One step of the pass of this number. `Some` when it has ended and there is not too much.
+    /// One step of the pass of this number. `Some` when it has ended, whole, and there is not too much.
     pub(super) fn advance(
         &self,
         store: &Store,
@@ -172,8 +176,13 @@ impl Sweeper {
     ) -> Result<Option<Swept>, BackendError> {
         let mut state = self.lock();
         self.step(&mut state, store, files)?;
-        let ended = state.passes >= number && !(self.is_over(store) && state.can_remove());
-        Ok(ended.then(|| Swept { bytes: store.ledger.total(), ..state.swept }))
+        if state.passes < number || self.is_over(store) && state.can_remove() {
+            return Ok(None);
+        }
+        match state.failed {
+            Some(kind) => Err(error::incomplete(kind)),
+            None => Ok(Some(Swept { bytes: store.ledger.total(), ..state.swept })),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -197,11 +206,11 @@ impl Sweeper {
             if self.is_over(store)
                 && let Some(candidate) = state.oldest.pop()
             {
-                let removed = candidate.remove(store)?;
+                let removed = candidate.remove(store).inspect_err(|err| state.failed = Some(err.kind()))?;
                 state.swept.removed += u64::from(removed);
                 state.swept.entries = state.swept.entries.saturating_sub(removed.into());
             } else if let Some(pass) = &mut state.pass {
-                if !pass.advance(store)? {
+                if !pass.advance(store).inspect_err(|err| pass.failed = Some(err.kind()))? {
                     state.finish();
                 }
             } else if self.owes_a_pass(state, store) {
@@ -221,10 +230,10 @@ impl State {
     }
 
     fn finish(&mut self) {
-        let Pass { began, oldest, more, swept, .. } = mem::take(&mut self.pass).unwrap_or_default();
+        let Pass { began, oldest, more, swept, failed, .. } = mem::take(&mut self.pass).unwrap_or_default();
         self.oldest = oldest.into_sorted_vec();
         self.oldest.reverse();
-        (self.began, self.more, self.swept) = (Some(began), more, swept);
+        (self.began, self.more, self.swept, self.failed) = (Some(began), more, swept, failed);
         self.passes += 1;
     }
 
@@ -284,7 +293,7 @@ impl Pass {
         // No write of this process comes between the look and the removal.
         let mut account = store.ledger.account(file.leaf);
         let Some(found) = dir.find(&file.name)? else { return Ok(()) };
-        let header = found.header().map_err(super::error::io)?;
+        let header = found.header().map_err(error::io)?;
         if header.is_some_and(|header| header.is_live(store.clock.now())) {
             self.swept.entries += 1;
             self.remember(Candidate { written: found.written, ..file });

@@ -3,6 +3,7 @@
 use std::{
     fs,
     future::Future,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::mpsc,
     thread::{self, JoinHandle},
@@ -204,6 +205,30 @@ async fn one_thread_tidies_at_a_time() {
     backend.sweep().await.unwrap();
     backend.files.sweeper.begin(store);
     assert!(sweeper.claim_due(store).is_some(), "it was given back");
+}
+
+/// The thread that tidies after a write goes on with the pass of a sweep that somebody waits for.
+#[tokio::test]
+async fn a_sweep_that_another_thread_could_not_finish_fails() {
+    let (dir, backend) = backend();
+    backend.set(&key(1), entry(1, 200), None).await.unwrap();
+    let root = dir.path().join("entries");
+    let sweep = || {
+        let (store, sweeper) = (&backend.files.store, &backend.files.sweeper);
+        let number = sweeper.begin(store);
+        loop {
+            if let Some(claim) = sweeper.claim_due(store) {
+                sweeper.tidy(store, claim);
+            }
+            if let Some(swept) = sweeper.advance(store, number, 0).transpose() {
+                return swept;
+            }
+        }
+    };
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(sweep().unwrap_err().kind(), BackendErrorKind::Misconfigured);
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(sweep().unwrap().entries, 1);
 }
 
 #[tokio::test]
