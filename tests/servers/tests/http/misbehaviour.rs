@@ -27,7 +27,7 @@ fn said<T: Debug>(outcome: Result<T, BackendError>) -> String {
 async fn row_of_the_table() {
     let mut server = Contract::start().await;
     let mut row = Vec::new();
-    let backend = server.builder(server.port).timeout(LIMIT).max_entry(1 << 20).build().unwrap();
+    let backend = server.builder(server.port).timeout(LIMIT).max_entry(1 << 16).build().unwrap();
     backend.set(&key(1), entry(1, 200), None).await.unwrap();
 
     server.stop().await;
