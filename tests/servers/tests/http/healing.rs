@@ -135,7 +135,7 @@ async fn limits_hold_on_a_client_of_the_caller_too() {
     let client = reqwest::Client::builder().tls_backend_preconfigured(server.client_config());
     let client = client.build().unwrap();
     let backend =
-        server.bearer(server.port).client(client).timeout(LIMIT).max_entry(1 << 20).build().unwrap();
+        server.bearer(server.port).client(client).timeout(LIMIT).max_entry(1 << 16).build().unwrap();
     until("a connection", async || backend.ping().await.is_ok()).await;
     server.set(Misdeed::Silence);
     assert_eq!(failing(backend.get(&key(1))).await.kind(), Kind::Timeout);
