@@ -226,7 +226,10 @@ async fn map_that_is_too_large_ends_the_connection() {
 
     let endless =
         Script::start(|_| Some([b"$9000000000000000000\r\n".to_vec(), vec![0; 64 << 20]].concat())).await;
-    let patient = RedisBackend::cluster(&[endless.url()]).unwrap();
+    let patient = RedisBackend::cluster_builder([endless.url()])
+        .response_timeout(Duration::from_secs(7))
+        .build()
+        .unwrap();
     assert_eq!(failing(patient.get(&key(1))).await, Kind::Rejected);
 }
 
