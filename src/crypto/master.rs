@@ -17,6 +17,8 @@ use crate::error::{Error, MasterKeyError};
 const TEXT: &str = "bcmk1-";
 /// Length in bytes of the checksum behind a master key in text: the first bytes of its SHA-256.
 const CHECKSUM: usize = 4;
+/// Length in bytes of a master key with its checksum.
+const CHECKED: usize = SECRET + CHECKSUM;
 /// A key with at most this many different byte values is not random: the chance of it is below 2^-45.
 const REPETITIVE: usize = 16;
 
@@ -61,9 +63,9 @@ impl MasterKey {
     /// [`MasterKeyError`], which never holds the text.
     pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
         with_clean_stack::<SETUP, _>(|| {
-            let mut bytes = Zeroizing::new([0; SECRET + CHECKSUM]);
+            let mut bytes = Zeroizing::new([0; CHECKED]);
             let (encoding, digits, length) = match text.strip_prefix(TEXT) {
-                Some(digits) => (&*BASE32, digits, SECRET + CHECKSUM),
+                Some(digits) => (&*BASE32, digits, CHECKED),
                 None if text.len() == 2 * SECRET => (&HEXLOWER_PERMISSIVE, text, SECRET),
                 None => (&BASE64, text, SECRET),
             };
@@ -77,7 +79,7 @@ impl MasterKey {
 
     /// The key as text with a checksum, which [`parse`](Self::parse) reads: for the place where secrets are kept.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut bytes = Zeroizing::new([0; SECRET + CHECKSUM]);
+        let mut bytes = Zeroizing::new([0; CHECKED]);
         bytes[..SECRET].copy_from_slice(self.secret());
         bytes[SECRET..].copy_from_slice(&checksum(self.secret()));
         let mut text = Zeroizing::new(String::with_capacity(TEXT.len() + BASE32.encode_len(bytes.len())));
@@ -114,7 +116,7 @@ impl MasterKey {
 
 fn decode(encoding: &data_encoding::Encoding, digits: &str, out: &mut [u8]) -> Result<(), MasterKeyError> {
     // A buffer of the length that these digits may take: padding makes it longer than what they mean.
-    let mut room = Zeroizing::new([0; SECRET + CHECKSUM]);
+    let mut room = Zeroizing::new([0; CHECKED]);
     match encoding.decode_len(digits.len()) {
         Ok(length) if (out.len()..=room.len()).contains(&length) => {
             let decoded = encoding.decode_mut(digits.as_bytes(), &mut room[..length]);

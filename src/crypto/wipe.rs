@@ -1,9 +1,9 @@
 //! Taking plaintext and key material out of memory.
 
 /// Stack in bytes below the preparing of keys, once for a tenant.
-pub(crate) const SETUP: usize = 16 * 1024;
+pub(crate) const SETUP: usize = 16_384;
 /// Stack in bytes below the copy of a prepared state, for each name and each entry; unoptimized frames are deeper.
-pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 2 * 1024 };
+pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16_384 } else { 2048 };
 
 /// Overwrites the bytes with zeros, and keeps the compiler from leaving that out.
 ///
