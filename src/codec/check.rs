@@ -97,7 +97,7 @@ impl<'a> Rest<'a> {
     fn size<const N: usize>(&mut self) -> Result<usize, Flaw> {
         let (bytes, rest) = self.0.split_first_chunk::<N>().ok_or(Flaw::NotOneValue)?;
         self.0 = rest;
-        Ok(bytes.iter().fold(0, |size, &byte| size << 8 | usize::from(byte)))
+        Ok(bytes.iter().fold(0, |size, &byte| (size << 8) + usize::from(byte)))
     }
 
     #[inline(always)]

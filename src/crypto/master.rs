@@ -31,15 +31,12 @@ impl MasterKey {
     /// A new key of 32 bytes from the operating system.
     ///
     /// # Errors
-    /// [`Error::Random`] if the operating system gives no random bytes.
+    /// [`Error::Random`] if the operating system gives no random bytes, or such that [`from_bytes`](Self::from_bytes)
+    /// would refuse, which good ones are with a chance below 2^-44.
     pub fn generate() -> Result<Self, Error> {
-        loop {
-            let mut key = Self(Box::default());
-            getrandom::fill(key.0.as_mut_slice()).map_err(|_| Error::Random)?;
-            if key.looks_random().is_ok() {
-                return Ok(key);
-            }
-        }
+        let mut key = Self(Box::default());
+        getrandom::fill(key.0.as_mut_slice()).map_err(|_| Error::Random)?;
+        key.looks_random().map(|()| key).map_err(|_| Error::Random)
     }
 
     /// The key with these 32 bytes. The caller wipes its own copy.
@@ -200,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_shown_in_8_hex_digits() {
+        let id = KeyId([0x00, 0x1F, 0xA0, 0xFF]);
+        assert_eq!((id.to_bytes(), id.to_string()), ([0x00, 0x1F, 0xA0, 0xFF], "001fa0ff".into()));
+        assert_eq!(format!("{id:?}"), "KeyId(001fa0ff)");
+    }
+
+    #[test]
     fn a_changed_character_of_a_text_is_refused() {
         let text = master(7).to_text();
         for at in "bcmk1-".len()..text.len() {
@@ -230,6 +234,7 @@ mod tests {
             &text.to_uppercase(),
             &hex[1..],
             &hex[2..],
+            &format!("{hex}0"),
             &format!("{hex}00"),
             &format!(" {hex}"),
             &hex.replace('a', "g"),
@@ -252,9 +257,10 @@ mod tests {
 
     #[test]
     fn a_key_has_32_bytes() {
-        for length in [0, 1, 31, 33, 64] {
+        for (length, fits) in [(0, false), (1, false), (31, false), (32, true), (33, false), (64, false)] {
             let bytes: Vec<u8> = (0..length).collect();
-            assert_eq!(MasterKey::from_bytes(&bytes).err(), Some(MasterKeyError::Length));
+            let refused = MasterKey::from_bytes(&bytes).err();
+            assert_eq!(refused, (!fits).then_some(MasterKeyError::Length), "{length}");
         }
     }
 

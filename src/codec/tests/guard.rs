@@ -231,10 +231,13 @@ fn values_100_000_deep_are_refused_on_a_small_stack() {
 
 // ---- what rmp-serde collects
 
+/// More elements than any limit here allows. They end, so that a test fails where there is no limit, and does not hang.
+const ENDLESS: usize = 4 * LIMIT as usize;
+
 /// How many elements are asked of an endless sequence under this limit.
 fn taken<T: Serialize>(element: T, limit: u32) -> u32 {
     let taken = Cell::new(0);
-    let elements = iter::repeat(&element).inspect(|_| taken.set(taken.get() + 1));
+    let elements = iter::repeat_n(&element, ENDLESS).inspect(|_| taken.set(taken.get() + 1));
     assert_eq!(encode(&Stream(elements), io::sink(), limit), Err(EncodeError::Full));
     taken.get()
 }
@@ -254,11 +257,14 @@ fn an_endless_sequence_is_refused_at_the_limit() {
     assert_eq!(taken([[(); 8]; 1], 1000), 101, "known lengths count inside unknown ones");
     assert_eq!(taken(BTreeMap::from([("abc", [1, 2])]), 1000), 1000 / 8 + 1);
     assert_eq!(taken(list(3), 1000), 1000 / 19 + 1);
+    assert_eq!(taken(Role::Member(7), 1000), 1000 / 9 + 1);
+    assert_eq!(taken(Role::Owner(1, "x".into()), 1000), 1000 / 11 + 1);
+    assert_eq!(taken(Role::Admin { since: -5, rights: vec!["all".into()] }, 1000), 1000 / 27 + 1);
 }
 
 #[test]
 fn an_endless_sequence_inside_another_is_refused_at_the_same_limit() {
-    let endless = Stream(iter::repeat(1));
+    let endless = Stream(iter::repeat_n(1, ENDLESS));
     assert_eq!(refused(&Stream([endless].iter())), Some(EncodeError::Full));
     // Each takes half of the limit.
     let half = || Stream(iter::repeat_n((), 499));
@@ -272,10 +278,11 @@ fn a_large_flattened_map_is_refused_at_the_limit() {
     impl Serialize for Endless<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(None)?;
-            loop {
+            for _ in 0..ENDLESS {
                 self.0.set(self.0.get() + 1);
                 map.serialize_entry("key", &[0; 5])?;
             }
+            map.end()
         }
     }
     let taken = Cell::new(0);
@@ -291,9 +298,7 @@ fn an_endless_display_is_refused_at_the_limit() {
     struct Endless;
     impl Display for Endless {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            loop {
-                f.write_str("secret")?;
-            }
+            (0..ENDLESS).try_for_each(|_| f.write_str("secret"))
         }
     }
     struct Failing;
@@ -352,7 +357,10 @@ fn the_first_refusal_stands_though_the_type_swallows_it() {
         assert_eq!(refused(&Some([careless(tree(65))])), Some(EncodeError::TooDeep));
     }
     for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
-        assert_eq!(refused(&(careless(Stream(iter::repeat(1))), tree(65))), Some(EncodeError::Full));
+        assert_eq!(
+            refused(&(careless(Stream(iter::repeat_n(1, ENDLESS))), tree(65))),
+            Some(EncodeError::Full)
+        );
     }
     for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
         assert_eq!(refused(&careless(Failing)), Some(EncodeError::Refused));
