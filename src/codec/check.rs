@@ -36,14 +36,14 @@ impl From<Flaw> for ValueError {
 pub(crate) fn check(payload: &[u8]) -> Result<(), Flaw> {
     let mut rest = Rest(payload);
     let mut outer = [0; MAX_DEPTH];
-    let mut depth = 0;
+    let mut depth = 0_usize;
     let mut left = 1; // values still to come in the innermost open container
     loop {
         while left == 0 {
-            if depth == 0 {
+            let Some(container) = depth.checked_sub(1) else {
                 return if rest.0.is_empty() { Ok(()) } else { Err(Flaw::NotOneValue) };
-            }
-            depth -= 1;
+            };
+            depth = container;
             left = outer[depth];
         }
         left -= 1;
