@@ -17,7 +17,11 @@ use serde::{
 use serde_json::json;
 
 use super::{LIMIT, Loose, Nested, Role, Tree, ada, encode, plain};
-use crate::codec::{EncodeError, check, check::Flaw};
+use crate::codec::{
+    EncodeError, check,
+    check::Flaw,
+    guard::{Guard, State},
+};
 
 /// The same bytes as rmp-serde, under no more of a limit than these take.
 #[track_caller]
@@ -139,6 +143,14 @@ fn what_is_collected_fits_up_to_its_very_size() {
     unchanged(&vec![Flat { id: 1, skipped: None, rest }]);
     unchanged(&Flat { id: 1, skipped: Some(1), rest: Flat { id: 2, skipped: None, rest: ada() } });
     unchanged(&Flat { id: 1, skipped: None, rest: Internal::With { a: 1 } });
+}
+
+#[test]
+fn values_are_as_readable_as_what_is_behind_the_guard() {
+    let (address, state) = (IpAddr::from(Ipv4Addr::LOCALHOST), State::new(LIMIT));
+    let json = address.serialize(Guard::new(serde_json::value::Serializer, &state));
+    assert_eq!(json.unwrap(), json!("127.0.0.1"));
+    unchanged(&address);
 }
 
 // ---- depth
@@ -291,6 +303,23 @@ fn a_large_flattened_map_is_refused_at_the_limit() {
     assert_eq!(taken.get(), 100, "4 bytes of `id`, then 10 for each entry");
     let rest: BTreeMap<_, _> = (0..1000).map(|n| (n.to_string(), ())).collect();
     assert_eq!(encode(&Flat { id: 1, skipped: None, rest }, io::sink(), 1000), Err(EncodeError::Full));
+}
+
+#[test]
+fn what_goes_straight_to_the_writer_is_the_writers_to_limit() {
+    let list: Vec<u8> = vec![1; 100];
+    let map: BTreeMap<u8, u8> = (0..100).map(|n| (n, n)).collect();
+    assert_eq!(encode(&(&list, &map), io::sink(), 1), Ok(()));
+    assert_eq!(encode(&Stream([&list].into_iter()), io::sink(), 1), Err(EncodeError::Full));
+    assert_eq!(encode(&Stream([&map].into_iter()), io::sink(), 1), Err(EncodeError::Full));
+}
+
+#[test]
+fn a_display_may_fill_the_limit() {
+    for (length, fits) in [(99, true), (100, true), (101, false)] {
+        let shown = encode(&Shown("x".repeat(length)), io::sink(), 100);
+        assert_eq!(shown, if fits { Ok(()) } else { Err(EncodeError::Full) }, "{length}");
+    }
 }
 
 #[test]

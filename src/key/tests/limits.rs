@@ -88,6 +88,9 @@ fn a_header_that_grows_at_the_end_is_counted() {
     assert_eq!(bytes(&Unknown(65_533)).len(), 65_536);
     assert_eq!(refused(&Unknown(65_534)), KeyError::TooLong);
     assert_eq!(refused(&Unknown(65_535)), KeyError::TooLong);
+    // With 4 bytes in front.
+    assert_eq!(bytes(&("ab", Unknown(65_529))).len(), 65_536);
+    assert_eq!(refused(&("ab", Unknown(65_530))), KeyError::TooLong);
 }
 
 #[test]
