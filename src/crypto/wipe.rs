@@ -26,3 +26,21 @@ pub(crate) fn with_clean_stack<const STACK: usize, T>(work: impl FnOnce() -> T) 
 fn apart<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That nothing else is left in memory is `tests/memory.rs`.
+    #[test]
+    fn wiped_bytes_are_zero() {
+        let mut bytes = [7; 100];
+        wipe(&mut bytes[1..99]);
+        assert_eq!(bytes, std::array::from_fn(|at| if at == 0 || at == 99 { 7 } else { 0 }));
+    }
+
+    #[test]
+    fn work_on_a_clean_stack_gives_what_it_gives() {
+        assert_eq!(with_clean_stack::<CALL, _>(|| 42), 42);
+    }
+}

@@ -111,6 +111,9 @@ fn a_tag_ends_at_the_end_of_the_tags() {
     for (length, fits) in [(0, false), (1, false), (2, true), (3, false), (255, false)] {
         assert_eq!(parsed(|inner| inner[36] = length).is_ok(), fits, "{length}");
     }
+    for list in [[1, b'a', 1], [1, b'a', 0], [0, 1, b'a']] {
+        assert!(parsed(|inner| inner[36..39].copy_from_slice(&list)).is_err(), "{list:?}");
+    }
 }
 
 #[test]
