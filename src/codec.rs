@@ -74,7 +74,7 @@ struct Watched<W> {
 
 impl<W: io::Write> io::Write for Watched<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.out.write(data)
+        self.write_all(data).map(|()| data.len())
     }
 
     #[inline]

@@ -315,6 +315,8 @@ async fn a_ttl_of_zero_or_beyond_the_end_of_time_is_refused() {
     let longest = u64::MAX - 1 - NOW;
     for (ttl, fits) in [
         (Duration::ZERO, false),
+        (Duration::from_nanos(1), true),
+        (Duration::from_millis(longest - 1), true),
         (Duration::from_millis(longest), true),
         (Duration::from_millis(longest + 1), false),
         (Duration::MAX, false),
@@ -399,6 +401,24 @@ async fn a_value_is_stored_up_to_the_cap_and_refused_above_it() {
             assert!(if fits { set.is_ok() } else { refused }, "{length}");
         }
         assert_eq!(store.is_empty(), !fits);
+    }
+}
+
+/// Of zeros, which the system gives without filling them.
+#[tokio::test]
+async fn the_cap_is_64_mib_unless_set() {
+    const CAP: u32 = 67_108_864;
+    let (acme, _, _) = acme();
+    let set = acme.set_bytes("k", &vec![0; CAP as usize + 1], None).await;
+    assert!(matches!(set, Err(Error::Value(ValueError::TooLarge { limit: CAP }))));
+    // Padded to 80 MiB at most, with 80 bytes around that.
+    for (length, reason) in [
+        (83_886_159, Unreadable::NotSealed),
+        (83_886_160, Unreadable::NotSealed),
+        (83_886_161, Unreadable::TooLarge),
+    ] {
+        let found = served(vec![0; length]).get::<i32>("k").await;
+        assert_eq!(self::reason(found), reason, "{length}");
     }
 }
 
@@ -521,15 +541,22 @@ async fn two_writes_of_one_value_look_unrelated() {
 fn settings_outside_their_limits_are_refused() {
     let (acme, _, _) = acme();
     let namespace = |length| acme.clone().namespace(&"n".repeat(length)).map(drop);
-    assert!(namespace(255).is_ok());
+    assert!(namespace(254).is_ok() && namespace(255).is_ok());
     assert!(matches!(namespace(256), Err(Error::Setting(SettingError::Namespace))));
-    for (prefix, fits) in
-        [("", true), ("aZ09._:-", true), (&"p".repeat(64), true), (&"p".repeat(65), false), ("a/b", false)]
-    {
+    for (prefix, fits) in [
+        ("", true),
+        ("aZ09._:-", true),
+        (&"p".repeat(63), true),
+        (&"p".repeat(64), true),
+        (&"p".repeat(65), false),
+        ("a/b", false),
+    ] {
         let set = acme.clone().prefix(prefix).map(drop);
         assert!(if fits { set.is_ok() } else { matches!(set, Err(Error::Setting(SettingError::Prefix))) });
     }
-    for (bucket, fits) in [(0, false), (1, true), (16 << 20, true), ((16 << 20) + 1, false)] {
+    for (bucket, fits) in
+        [(0, false), (1, true), (2, true), (16_777_215, true), (16_777_216, true), (16_777_217, false)]
+    {
         let set = acme.clone().padding(Padding::Fixed(bucket)).map(drop);
         assert!(if fits { set.is_ok() } else { matches!(set, Err(Error::Setting(SettingError::Padding))) });
     }

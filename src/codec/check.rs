@@ -36,14 +36,14 @@ impl From<Flaw> for ValueError {
 pub(crate) fn check(payload: &[u8]) -> Result<(), Flaw> {
     let mut rest = Rest(payload);
     let mut outer = [0; MAX_DEPTH];
-    let mut depth = 0;
+    let mut depth = 0_usize;
     let mut left = 1; // values still to come in the innermost open container
     loop {
         while left == 0 {
-            if depth == 0 {
+            let Some(container) = depth.checked_sub(1) else {
                 return if rest.0.is_empty() { Ok(()) } else { Err(Flaw::NotOneValue) };
-            }
-            depth -= 1;
+            };
+            depth = container;
             left = outer[depth];
         }
         left -= 1;
@@ -97,7 +97,7 @@ impl<'a> Rest<'a> {
     fn size<const N: usize>(&mut self) -> Result<usize, Flaw> {
         let (bytes, rest) = self.0.split_first_chunk::<N>().ok_or(Flaw::NotOneValue)?;
         self.0 = rest;
-        Ok(bytes.iter().fold(0, |size, &byte| size << 8 | usize::from(byte)))
+        Ok(bytes.iter().fold(0, |size, &byte| (size << 8) + usize::from(byte)))
     }
 
     #[inline(always)]

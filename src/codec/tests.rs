@@ -245,9 +245,11 @@ fn values_nest_64_deep_and_no_deeper() {
     let nested = |depth| (1..depth).fold(Nested(vec![]), |inner, _| Nested(vec![inner]));
     let tree = |depth| (0..depth).fold(Tree::Leaf, |inner, _| Tree::Node(Box::new(inner)));
     let loose = |depth| (0..depth).fold(Loose::Leaf(1), |inner, _| Loose::List(vec![inner]));
-    round_trips(nested(64));
-    round_trips(tree(64));
-    round_trips(loose(64));
+    for depth in [63, 64] {
+        round_trips(nested(depth));
+        round_trips(tree(depth));
+        round_trips(loose(depth));
+    }
     round_trips((0..64).fold(json!(1), |inner, _| json!({"a": inner})));
     for deeper in [65, 66, 500] {
         assert_eq!(encode(&nested(deeper), Vec::new(), LIMIT), Err(EncodeError::TooDeep));
@@ -326,6 +328,26 @@ fn a_full_writer_is_told_from_a_type_that_fails() {
         }
     }
     assert_eq!(encode(&("a", Failing), Vec::new(), LIMIT), Err(EncodeError::Refused));
+}
+
+#[test]
+fn a_writer_that_failed_once_has_failed_however_it_is_written_to() {
+    for write_to in [
+        |out: &mut Watched<Capped>, data: &[u8]| out.write_all(data),
+        |out: &mut Watched<Capped>, data: &[u8]| {
+            out.write(data).map(|written| assert_eq!(written, data.len()))
+        },
+    ] {
+        let mut out = Watched { out: Capped { bytes: Vec::new(), room: 4 }, failed: false };
+        assert!(write_to(&mut out, b"abc").is_ok() && !out.failed);
+        assert!(write_to(&mut out, b"de").is_err() && out.failed);
+        assert!(write_to(&mut out, b"f").is_ok() && out.failed);
+        assert_eq!(out.out.bytes, b"abcf");
+    }
+    let mut buffered = Watched { out: io::BufWriter::new(Vec::new()), failed: false };
+    buffered.write_all(b"abc").unwrap();
+    buffered.flush().unwrap();
+    assert_eq!(buffered.out.get_ref(), b"abc");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The layout of an entry: FORMAT.md, "Entry". The only file that knows an offset.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, ops::Range};
 
 use super::{master::KeyId, padding::Padding, wipe::wipe};
@@ -264,79 +267,5 @@ impl io::Write for Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         wipe(&mut self.bytes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    #[test]
-    fn a_draft_takes_its_limit_and_not_a_byte_more() {
-        for (length, fits) in [(99, true), (100, true), (101, false)] {
-            let mut draft = Draft::new(&[], 100, Padding::Padme, 0).unwrap();
-            assert_eq!(draft.write_all(&vec![7; length]).is_ok(), fits, "{length}");
-            let mut draft = Draft::new(&[b"tag"], 100, Padding::Padme, 0).unwrap();
-            let written = (0..length).all(|_| draft.write_all(&[7]).is_ok());
-            assert_eq!(written, fits, "{length}");
-        }
-    }
-
-    #[test]
-    fn a_draft_that_grows_keeps_its_payload() {
-        let payload: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
-        let mut draft = Draft::new(&[b"tag"], 1 << 20, Padding::Padme, 0).unwrap();
-        payload.chunks(77).for_each(|chunk| draft.write_all(chunk).unwrap());
-        assert_eq!(draft.payload(), payload);
-    }
-
-    #[test]
-    fn a_draft_of_the_expected_length_is_sealed_where_it_was_written() {
-        for padding in [Padding::Padme, Padding::None, Padding::Fixed(4096)] {
-            let mut draft = Draft::new(&[b"tag"], 1 << 20, padding, 5000).unwrap();
-            let at = draft.bytes.as_ptr();
-            draft.write_all(&[7; 5000]).unwrap();
-            let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
-            draft.finish(&meta);
-            let sealed = draft.into_sealed();
-            assert_eq!(sealed.as_ptr(), at);
-        }
-    }
-
-    #[test]
-    fn a_tag_has_1_to_255_bytes() {
-        for (length, fits) in [(0, false), (1, true), (255, true), (256, false)] {
-            let tag = vec![b't'; length];
-            assert_eq!(Draft::new(&[&tag], 100, Padding::Padme, 0).is_ok(), fits, "{length}");
-        }
-    }
-
-    #[test]
-    fn tags_take_at_most_65_535_bytes() {
-        let tag = [b't'; 254];
-        let fits = vec![&tag[..]; 257]; // 257 * 255 = 65,535
-        assert!(Draft::new(&fits, 100, Padding::Padme, 0).is_ok());
-        let last: &[u8] = b"t";
-        let more: Vec<&[u8]> = fits.iter().copied().chain([last]).collect();
-        assert!(matches!(Draft::new(&more, 100, Padding::Padme, 0), Err(Error::Tag)));
-    }
-
-    #[test]
-    fn the_largest_value_with_the_most_tags_fits_the_largest_entry() {
-        let tag = [b't'; 254];
-        for padding in [Padding::Padme, Padding::None, Padding::Fixed(1000), Padding::LARGEST] {
-            let mut draft = Draft::new(&vec![&tag[..]; 257], 5000, padding, 0).unwrap();
-            draft.write_all(&[7; 5000]).unwrap();
-            let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
-            let (header, body) = draft.finish(&meta);
-            assert!((header.len() + body.len()) as u64 <= max_entry(5000));
-        }
-    }
-
-    #[test]
-    fn an_inner_part_shorter_than_its_fields_is_malformed() {
-        assert!((0..INNER).all(|length| Inner::parse(&vec![1; length]).is_err()));
     }
 }

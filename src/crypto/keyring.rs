@@ -113,6 +113,7 @@ mod tests {
     #[test]
     fn up_to_7_keys_are_accepted_besides_the_sealing_one() {
         let accepted = |count: u8| Keyring::with_accepted(master(0), (1..=count).map(master), master(0));
+        assert_eq!(accepted(6).unwrap().key_ids().len(), 7);
         assert_eq!(accepted(7).unwrap().key_ids().len(), 8);
         assert_eq!(accepted(8).err(), Some(KeyringError::TooManyKeys));
         assert_eq!(accepted(200).err(), Some(KeyringError::TooManyKeys));
@@ -137,10 +138,13 @@ mod tests {
     #[test]
     fn a_tenant_id_has_1_to_255_bytes() {
         let keys = Keyring::new(master(1)).unwrap();
-        for (id, fits) in [("", false), ("a", true), (&"é".repeat(127), true), (&"a".repeat(255), true)] {
-            assert_eq!(keys.tenant(id).is_ok(), fits, "{id}");
+        for (length, fits) in [(0, false), (1, true), (2, true), (254, true), (255, true), (256, false)] {
+            let tenant = keys.tenant(&"a".repeat(length));
+            let refused = matches!(tenant, Err(Error::Setting(SettingError::Tenant)));
+            assert_eq!((tenant.is_ok(), refused), (fits, !fits), "{length}");
         }
-        assert!(matches!(keys.tenant(&"é".repeat(128)), Err(Error::Setting(SettingError::Tenant))));
+        assert!(keys.tenant(&"é".repeat(127)).is_ok());
+        assert!(keys.tenant(&"é".repeat(128)).is_err());
     }
 
     #[test]

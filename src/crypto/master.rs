@@ -17,6 +17,8 @@ use crate::error::{Error, MasterKeyError};
 const TEXT: &str = "bcmk1-";
 /// Length in bytes of the checksum behind a master key in text: the first bytes of its SHA-256.
 const CHECKSUM: usize = 4;
+/// Length in bytes of a master key with its checksum.
+const CHECKED: usize = SECRET + CHECKSUM;
 /// A key with at most this many different byte values is not random: the chance of it is below 2^-45.
 const REPETITIVE: usize = 16;
 
@@ -29,15 +31,12 @@ impl MasterKey {
     /// A new key of 32 bytes from the operating system.
     ///
     /// # Errors
-    /// [`Error::Random`] if the operating system gives no random bytes.
+    /// [`Error::Random`] if the operating system gives no random bytes, or such that [`from_bytes`](Self::from_bytes)
+    /// would refuse, which good ones are with a chance below 2^-44.
     pub fn generate() -> Result<Self, Error> {
-        loop {
-            let mut key = Self(Box::default());
-            getrandom::fill(key.0.as_mut_slice()).map_err(|_| Error::Random)?;
-            if key.looks_random().is_ok() {
-                return Ok(key);
-            }
-        }
+        let mut key = Self(Box::default());
+        getrandom::fill(key.0.as_mut_slice()).map_err(|_| Error::Random)?;
+        key.looks_random().map(|()| key).map_err(|_| Error::Random)
     }
 
     /// The key with these 32 bytes. The caller wipes its own copy.
@@ -61,9 +60,9 @@ impl MasterKey {
     /// [`MasterKeyError`], which never holds the text.
     pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
         with_clean_stack::<SETUP, _>(|| {
-            let mut bytes = Zeroizing::new([0; SECRET + CHECKSUM]);
+            let mut bytes = Zeroizing::new([0; CHECKED]);
             let (encoding, digits, length) = match text.strip_prefix(TEXT) {
-                Some(digits) => (&*BASE32, digits, SECRET + CHECKSUM),
+                Some(digits) => (&*BASE32, digits, CHECKED),
                 None if text.len() == 2 * SECRET => (&HEXLOWER_PERMISSIVE, text, SECRET),
                 None => (&BASE64, text, SECRET),
             };
@@ -77,7 +76,7 @@ impl MasterKey {
 
     /// The key as text with a checksum, which [`parse`](Self::parse) reads: for the place where secrets are kept.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut bytes = Zeroizing::new([0; SECRET + CHECKSUM]);
+        let mut bytes = Zeroizing::new([0; CHECKED]);
         bytes[..SECRET].copy_from_slice(self.secret());
         bytes[SECRET..].copy_from_slice(&checksum(self.secret()));
         let mut text = Zeroizing::new(String::with_capacity(TEXT.len() + BASE32.encode_len(bytes.len())));
@@ -114,7 +113,7 @@ impl MasterKey {
 
 fn decode(encoding: &data_encoding::Encoding, digits: &str, out: &mut [u8]) -> Result<(), MasterKeyError> {
     // A buffer of the length that these digits may take: padding makes it longer than what they mean.
-    let mut room = Zeroizing::new([0; SECRET + CHECKSUM]);
+    let mut room = Zeroizing::new([0; CHECKED]);
     match encoding.decode_len(digits.len()) {
         Ok(length) if (out.len()..=room.len()).contains(&length) => {
             let decoded = encoding.decode_mut(digits.as_bytes(), &mut room[..length]);
@@ -198,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_shown_in_8_hex_digits() {
+        let id = KeyId([0x00, 0x1F, 0xA0, 0xFF]);
+        assert_eq!((id.to_bytes(), id.to_string()), ([0x00, 0x1F, 0xA0, 0xFF], "001fa0ff".into()));
+        assert_eq!(format!("{id:?}"), "KeyId(001fa0ff)");
+    }
+
+    #[test]
     fn a_changed_character_of_a_text_is_refused() {
         let text = master(7).to_text();
         for at in "bcmk1-".len()..text.len() {
@@ -228,6 +234,7 @@ mod tests {
             &text.to_uppercase(),
             &hex[1..],
             &hex[2..],
+            &format!("{hex}0"),
             &format!("{hex}00"),
             &format!(" {hex}"),
             &hex.replace('a', "g"),
@@ -250,9 +257,10 @@ mod tests {
 
     #[test]
     fn a_key_has_32_bytes() {
-        for length in [0, 1, 31, 33, 64] {
+        for (length, fits) in [(0, false), (1, false), (31, false), (32, true), (33, false), (64, false)] {
             let bytes: Vec<u8> = (0..length).collect();
-            assert_eq!(MasterKey::from_bytes(&bytes).err(), Some(MasterKeyError::Length));
+            let refused = MasterKey::from_bytes(&bytes).err();
+            assert_eq!(refused, (!fits).then_some(MasterKeyError::Length), "{length}");
         }
     }
 

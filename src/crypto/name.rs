@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_store_key_parses_to_itself() {
-        for prefix in ["", "a", "my_app:v1.x-", &"p".repeat(64)] {
+        for prefix in ["", "a", "my_app:v1.x-", &"p".repeat(63), &"p".repeat(64)] {
             let text = format!("{prefix}{}", name());
             assert_eq!(StoreKey::parse(&text).unwrap().as_str(), text);
         }

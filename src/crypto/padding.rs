@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn padme_never_pads_below_its_floor() {
         assert!((0..=64).all(|length| Padding::Padme.padded(length) == 64));
+        assert_eq!(Padding::Padme.padded(65), 72);
     }
 
     #[test]
@@ -89,7 +90,9 @@ mod tests {
 
     #[test]
     fn a_bucket_has_1_byte_to_16_mib() {
-        for (bucket, fits) in [(0, false), (1, true), (MAX_BUCKET, true), (MAX_BUCKET + 1, false)] {
+        for (bucket, fits) in
+            [(0, false), (1, true), (2, true), (16_777_215, true), (16_777_216, true), (16_777_217, false)]
+        {
             assert_eq!(Padding::Fixed(bucket).checked().is_ok(), fits, "{bucket}");
         }
     }

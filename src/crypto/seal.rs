@@ -1,5 +1,8 @@
 //! Sealing and opening: FORMAT.md, "Entry" and "Opening".
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};

@@ -144,6 +144,7 @@ fn an_entry_one_byte_above_the_cap_is_not_looked_at() {
         open(&case.keys, &case.locator, entry, &Ask { max_entry, ..case.ask() }).map(|_| ())
     };
     let length = case.entry.len() as u64;
+    assert_eq!(opened(length + 1), Ok(()));
     assert_eq!(opened(length), Ok(()));
     assert_eq!(opened(length - 1), Err(Refusal::Unreadable(Unreadable::TooLarge)));
 }

@@ -1,9 +1,9 @@
 //! Taking plaintext and key material out of memory.
 
 /// Stack in bytes below the preparing of keys, once for a tenant.
-pub(crate) const SETUP: usize = 16 * 1024;
+pub(crate) const SETUP: usize = 16_384;
 /// Stack in bytes below the copy of a prepared state, for each name and each entry; unoptimized frames are deeper.
-pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 2 * 1024 };
+pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16_384 } else { 2048 };
 
 /// Overwrites the bytes with zeros, and keeps the compiler from leaving that out.
 ///
@@ -25,4 +25,22 @@ pub(crate) fn with_clean_stack<const STACK: usize, T>(work: impl FnOnce() -> T) 
 #[inline(never)]
 fn apart<T>(work: impl FnOnce() -> T) -> T {
     work()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That nothing else is left in memory is `tests/memory.rs`.
+    #[test]
+    fn wiped_bytes_are_zero() {
+        let mut bytes = [7; 100];
+        wipe(&mut bytes[1..99]);
+        assert_eq!(bytes, std::array::from_fn(|at| if at == 0 || at == 99 { 7 } else { 0 }));
+    }
+
+    #[test]
+    fn work_on_a_clean_stack_gives_what_it_gives() {
+        assert_eq!(with_clean_stack::<CALL, _>(|| 42), 42);
+    }
 }

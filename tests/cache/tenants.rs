@@ -9,7 +9,8 @@ async fn tenants_share_nothing_readable() {
     let world = World::new();
     let in_memory = Cache::in_memory().build().unwrap();
     for acme in [world.cache(), world.without_memory(), in_memory] {
-        let globex = acme.for_tenant(world.tenant("globex"));
+        let (globex, initech) =
+            (acme.for_tenant(world.tenant("globex")), acme.for_tenant(world.tenant("initech")));
         acme.set("k", 1).await.unwrap();
         assert_eq!(globex.get::<i32>("k").await.unwrap(), None);
         assert_eq!(globex.get_many::<i32>(["k"]).await.unwrap(), [None]);
@@ -17,6 +18,7 @@ async fn tenants_share_nothing_readable() {
         assert!(!globex.delete("k").await.unwrap());
         assert_eq!(globex.get_or_compute("k", async || Ok::<_, ()>(2)).await, Ok(2));
         assert_eq!((acme.get("k").await.unwrap(), globex.get("k").await.unwrap()), (Some(1), Some(2)));
+        assert_eq!(initech.get::<i32>("k").await.unwrap(), None);
         assert!(globex.delete("k").await.unwrap());
         assert_eq!(acme.get("k").await.unwrap(), Some(1));
     }

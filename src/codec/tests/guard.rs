@@ -17,7 +17,11 @@ use serde::{
 use serde_json::json;
 
 use super::{LIMIT, Loose, Nested, Role, Tree, ada, encode, plain};
-use crate::codec::{EncodeError, check, check::Flaw};
+use crate::codec::{
+    EncodeError, check,
+    check::Flaw,
+    guard::{Guard, State},
+};
 
 /// The same bytes as rmp-serde, under no more of a limit than these take.
 #[track_caller]
@@ -141,6 +145,14 @@ fn what_is_collected_fits_up_to_its_very_size() {
     unchanged(&Flat { id: 1, skipped: None, rest: Internal::With { a: 1 } });
 }
 
+#[test]
+fn values_are_as_readable_as_what_is_behind_the_guard() {
+    let (address, state) = (IpAddr::from(Ipv4Addr::LOCALHOST), State::new(LIMIT));
+    let json = address.serialize(Guard::new(serde_json::value::Serializer, &state));
+    assert_eq!(json.unwrap(), json!("127.0.0.1"));
+    unchanged(&address);
+}
+
 // ---- depth
 
 #[derive(Serialize)]
@@ -231,10 +243,13 @@ fn values_100_000_deep_are_refused_on_a_small_stack() {
 
 // ---- what rmp-serde collects
 
+/// More elements than any limit here allows. They end, so that a test fails where there is no limit, and does not hang.
+const ENDLESS: usize = 4 * LIMIT as usize;
+
 /// How many elements are asked of an endless sequence under this limit.
 fn taken<T: Serialize>(element: T, limit: u32) -> u32 {
     let taken = Cell::new(0);
-    let elements = iter::repeat(&element).inspect(|_| taken.set(taken.get() + 1));
+    let elements = iter::repeat_n(&element, ENDLESS).inspect(|_| taken.set(taken.get() + 1));
     assert_eq!(encode(&Stream(elements), io::sink(), limit), Err(EncodeError::Full));
     taken.get()
 }
@@ -254,11 +269,14 @@ fn an_endless_sequence_is_refused_at_the_limit() {
     assert_eq!(taken([[(); 8]; 1], 1000), 101, "known lengths count inside unknown ones");
     assert_eq!(taken(BTreeMap::from([("abc", [1, 2])]), 1000), 1000 / 8 + 1);
     assert_eq!(taken(list(3), 1000), 1000 / 19 + 1);
+    assert_eq!(taken(Role::Member(7), 1000), 1000 / 9 + 1);
+    assert_eq!(taken(Role::Owner(1, "x".into()), 1000), 1000 / 11 + 1);
+    assert_eq!(taken(Role::Admin { since: -5, rights: vec!["all".into()] }, 1000), 1000 / 27 + 1);
 }
 
 #[test]
 fn an_endless_sequence_inside_another_is_refused_at_the_same_limit() {
-    let endless = Stream(iter::repeat(1));
+    let endless = Stream(iter::repeat_n(1, ENDLESS));
     assert_eq!(refused(&Stream([endless].iter())), Some(EncodeError::Full));
     // Each takes half of the limit.
     let half = || Stream(iter::repeat_n((), 499));
@@ -272,10 +290,11 @@ fn a_large_flattened_map_is_refused_at_the_limit() {
     impl Serialize for Endless<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(None)?;
-            loop {
+            for _ in 0..ENDLESS {
                 self.0.set(self.0.get() + 1);
                 map.serialize_entry("key", &[0; 5])?;
             }
+            map.end()
         }
     }
     let taken = Cell::new(0);
@@ -287,13 +306,28 @@ fn a_large_flattened_map_is_refused_at_the_limit() {
 }
 
 #[test]
+fn what_goes_straight_to_the_writer_is_the_writers_to_limit() {
+    let list: Vec<u8> = vec![1; 100];
+    let map: BTreeMap<u8, u8> = (0..100).map(|n| (n, n)).collect();
+    assert_eq!(encode(&(&list, &map), io::sink(), 1), Ok(()));
+    assert_eq!(encode(&Stream([&list].into_iter()), io::sink(), 1), Err(EncodeError::Full));
+    assert_eq!(encode(&Stream([&map].into_iter()), io::sink(), 1), Err(EncodeError::Full));
+}
+
+#[test]
+fn a_display_may_fill_the_limit() {
+    for (length, fits) in [(99, true), (100, true), (101, false)] {
+        let shown = encode(&Shown("x".repeat(length)), io::sink(), 100);
+        assert_eq!(shown, if fits { Ok(()) } else { Err(EncodeError::Full) }, "{length}");
+    }
+}
+
+#[test]
 fn an_endless_display_is_refused_at_the_limit() {
     struct Endless;
     impl Display for Endless {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            loop {
-                f.write_str("secret")?;
-            }
+            (0..ENDLESS).try_for_each(|_| f.write_str("secret"))
         }
     }
     struct Failing;
@@ -352,7 +386,10 @@ fn the_first_refusal_stands_though_the_type_swallows_it() {
         assert_eq!(refused(&Some([careless(tree(65))])), Some(EncodeError::TooDeep));
     }
     for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
-        assert_eq!(refused(&(careless(Stream(iter::repeat(1))), tree(65))), Some(EncodeError::Full));
+        assert_eq!(
+            refused(&(careless(Stream(iter::repeat_n(1, ENDLESS))), tree(65))),
+            Some(EncodeError::Full)
+        );
     }
     for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
         assert_eq!(refused(&careless(Failing)), Some(EncodeError::Refused));

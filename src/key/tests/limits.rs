@@ -20,10 +20,12 @@ fn at_most_64_containers_inside_each_other() {
     assert_eq!(refused(&arrays(65)), KeyError::TooDeep);
 
     let maps = |depth| (0..depth).fold(json!(0), |inner, _| json!({"a": inner}));
+    assert_eq!(bytes(&maps(63)).len(), 63 * 3 + 1);
     assert_eq!(bytes(&maps(64)).len(), 64 * 3 + 1);
     assert_eq!(refused(&maps(65)), KeyError::TooDeep);
 
     let variants = |depth| (0..depth).fold(Shape::Point, |inner, _| Shape::Of(Box::new(inner)));
+    assert!(variants(63).to_cache_key().is_ok());
     assert!(variants(64).to_cache_key().is_ok());
     assert_eq!(refused(&variants(65)), KeyError::TooDeep);
     assert_eq!(refused(&variants(1_000)), KeyError::TooDeep);
@@ -48,9 +50,13 @@ fn containers_beside_each_other_do_not_add_up() {
 fn wrappers_that_leave_no_bytes_cannot_exhaust_the_stack() {
     #[derive(Serialize)]
     struct Endless(Option<Box<Endless>>);
+    // One wrapper more than twice the length.
     let chain = |length| (0..length).fold(Endless(None), |inner, _| Endless(Some(Box::new(inner))));
-    assert_eq!(bytes(&chain(100)), [0xc0]);
+    assert_eq!(bytes(&chain(127)), [0xc0], "255");
+    assert_eq!(bytes(&Some(chain(127))), [0xc0], "256");
+    assert_eq!(refused(&chain(128)), KeyError::TooDeep, "257");
     assert_eq!(refused(&chain(1_000)), KeyError::TooDeep);
+    assert_eq!(bytes(&[chain(127), chain(127)]), [0x92, 0xc0, 0xc0], "beside each other they do not add up");
 }
 
 #[test]
@@ -82,19 +88,22 @@ fn a_header_that_grows_at_the_end_is_counted() {
     assert_eq!(bytes(&Unknown(65_533)).len(), 65_536);
     assert_eq!(refused(&Unknown(65_534)), KeyError::TooLong);
     assert_eq!(refused(&Unknown(65_535)), KeyError::TooLong);
+    // With 4 bytes in front.
+    assert_eq!(bytes(&("ab", Unknown(65_529))).len(), 65_536);
+    assert_eq!(refused(&("ab", Unknown(65_530))), KeyError::TooLong);
 }
 
 #[test]
 fn endless_keys_meet_the_limit_first() {
-    by_hand!(Endless, |serializer| serializer.collect_seq(std::iter::repeat(())));
+    // They do end, so that this test fails where there is no limit, and does not hang.
+    const ENDLESS: usize = 1 << 20;
+    by_hand!(Endless, |serializer| serializer.collect_seq(std::iter::repeat_n((), ENDLESS)));
     assert_eq!(refused(&Endless), KeyError::TooLong);
 
     struct Text;
     impl fmt::Display for Text {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            loop {
-                f.write_str("more ")?;
-            }
+            (0..ENDLESS).try_for_each(|_| f.write_str("more "))
         }
     }
     by_hand!(EndlessText, |serializer| serializer.collect_str(&Text));

@@ -117,6 +117,15 @@ fn a_swallowed_refusal_still_refuses_the_key() {
 }
 
 #[test]
+fn a_refusal_tells_the_type_why() {
+    by_hand!(Asking, |serializer| {
+        let refused = 0.5.serialize(serializer);
+        refused.inspect_err(|why| assert_eq!(why.to_string(), KeyError::Float.to_string()))
+    });
+    assert_eq!(refused(&Asking), KeyError::Float);
+}
+
+#[test]
 fn no_error_holds_the_text_of_the_type() {
     by_hand!(Failing, |_serializer| Err(S::Error::custom("card 4111-1111")));
     let error = refused(&Failing);
