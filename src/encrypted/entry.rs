@@ -49,8 +49,10 @@ impl Times {
 
 /// `ttl`, rounded up to milliseconds, after `start`.
 pub(crate) fn later(start: u64, ttl: Duration) -> Result<u64, Error> {
-    let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).map_err(|_| Error::Ttl)?;
-    start.checked_add(millis).filter(|at| *at < NEVER && millis > 0).ok_or(Error::Ttl)
+    let begun = u64::from(ttl.subsec_nanos().div_ceil(1_000_000));
+    let millis = ttl.as_secs().checked_mul(1000).and_then(|millis| millis.checked_add(begun));
+    let end = millis.filter(|millis| *millis > 0).and_then(|millis| start.checked_add(millis));
+    end.filter(|at| *at < NEVER).ok_or(Error::Ttl)
 }
 
 impl<B: Backend> EncryptedBackend<B> {
