@@ -3,6 +3,7 @@
 use super::{
     Cache,
     call::Settings,
+    l1::Kept,
     tags::{Answer, Beginning, Tag, Trust, Verdict},
     value::Label,
 };
@@ -16,9 +17,19 @@ use crate::{
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
     pub(super) fn judge(&self, label: &Label, trust: Trust) -> Verdict {
-        let tags = label.tags.iter().map(|tag| &**tag);
-        let trust = if self.store.is_some() { trust } else { Trust::Alone };
-        self.shared.markers.judge(self.scope, tags, label.times.created_at, self.now(), trust)
+        let (tags, created_at) = (label.tags.iter().map(|tag| &**tag), label.times.created_at);
+        self.shared.markers.judge(self.scope, tags, created_at, self.now(), self.trust(trust))
+    }
+
+    /// Whether what memory holds is valid, by the markers that are known.
+    pub(super) fn is_valid(&self, kept: &Kept, trust: Trust, now: u64) -> bool {
+        let Label { times, tags } = &kept.label;
+        let (tags, trust) = (tags.iter().map(|tag| &**tag), self.trust(trust));
+        self.shared.markers.is_valid(&kept.judged, self.scope, tags, times.created_at, now, trust)
+    }
+
+    fn trust(&self, trust: Trust) -> Trust {
+        if self.store.is_some() { trust } else { Trust::Alone }
     }
 
     pub(super) fn survives_what_is_known(&self, label: &Label) -> bool {
