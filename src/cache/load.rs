@@ -119,7 +119,7 @@ impl Cache {
         let Some(store) = &self.store else { return Ok(None) };
         let Stored { value, label } = stored;
         let tags: Vec<&[u8]> = label.tags.iter().map(|tag| &**tag).collect();
-        store.seal(&store.entry_place(key), value, &tags, label.times).map(Some)
+        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
     }
 
     /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's

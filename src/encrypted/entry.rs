@@ -138,7 +138,7 @@ impl<B: Backend> EncryptedBackend<B> {
 
     pub(crate) fn seal<T: Serialize + ?Sized>(
         &self,
-        place: &Place,
+        place: Place,
         value: &T,
         tags: &[&[u8]],
         times: Times,
@@ -154,7 +154,7 @@ impl<B: Backend> EncryptedBackend<B> {
         self.finish(place, draft, Codec::MessagePack, times)
     }
 
-    pub(super) fn seal_bytes(&self, place: &Place, value: &[u8], times: Times) -> Result<Write, Error> {
+    pub(super) fn seal_bytes(&self, place: Place, value: &[u8], times: Times) -> Result<Write, Error> {
         let too_large = ValueError::TooLarge { limit: self.max_value };
         if value.len() > self.max_value as usize {
             return Err(too_large.into());
@@ -189,11 +189,11 @@ impl<B: Backend> EncryptedBackend<B> {
         half(&self.place(Kind::Tag, b"").locator)
     }
 
-    fn finish(&self, place: &Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
+    fn finish(&self, place: Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
         let Times { created_at, stale_at, expires_at } = times;
         let meta = Meta { codec, schema: self.schema, created_at, stale_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name.clone(), entry, times.hint()))
+        Ok((place.name, entry, times.hint()))
     }
 }
 
