@@ -150,7 +150,7 @@ impl<B: Backend> EncryptedBackend<B> {
             EncodeError::Refused => ValueError::Serialize,
         })?;
         // What could not be read back is not written.
-        codec::check(draft.payload()).map_err(ValueError::from)?;
+        codec::check_encoded(draft.payload()).map_err(ValueError::from)?;
         self.finish(place, draft, Codec::MessagePack, times)
     }
 
