@@ -209,9 +209,10 @@ impl<B: Backend> EncryptedBackend<B> {
         async move {
             let (locators, names) = places?;
             let found = self.one_each(self.backend.get_many(&names).await?, names.len())?;
+            let now = self.clock.now();
             let values = locators.iter().zip(found).map(|(locator, entry)| {
-                let opened =
-                    entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
+                let open = |entry| self.open_at(locator, entry, Codec::MessagePack, now);
+                let opened = entry.map(open).transpose()?;
                 opened.flatten().map(|opened| codec::decode(opened.payload())).transpose()
             });
             Ok(values.collect())

@@ -16,9 +16,9 @@ use crate::{
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
-    pub(super) fn judge(&self, label: &Label, trust: Trust) -> Verdict {
+    pub(super) fn judge(&self, label: &Label, trust: Trust, now: u64) -> Verdict {
         let (tags, created_at) = (label.tags.iter().map(|tag| &**tag), label.times.created_at);
-        self.shared.markers.judge(self.scope, tags, created_at, self.now(), self.trust(trust))
+        self.shared.markers.judge(self.scope, tags, created_at, now, self.trust(trust))
     }
 
     /// Whether what memory holds is valid, by the markers that are known.
@@ -32,8 +32,8 @@ impl Cache {
         if self.store.is_some() { trust } else { Trust::Alone }
     }
 
-    pub(super) fn survives_what_is_known(&self, label: &Label) -> bool {
-        self.judge(label, Trust::Asked) != Verdict::Invalid
+    pub(super) fn survives_what_is_known(&self, label: &Label, now: u64) -> bool {
+        self.judge(label, Trust::Asked, now) != Verdict::Invalid
     }
 
     /// The beginning of what is stored or computed from now on.
@@ -43,10 +43,15 @@ impl Cache {
     }
 
     /// The markers that these must be asked about, each once.
-    pub(super) fn to_ask<'a>(&self, labels: impl Iterator<Item = &'a Label>, trust: Trust) -> Vec<Tag> {
+    pub(super) fn to_ask<'a>(
+        &self,
+        labels: impl Iterator<Item = &'a Label>,
+        trust: Trust,
+        now: u64,
+    ) -> Vec<Tag> {
         let mut ask = Vec::new();
         for label in labels {
-            if let Verdict::Ask(tags) = self.judge(label, trust) {
+            if let Verdict::Ask(tags) = self.judge(label, trust, now) {
                 ask.extend(tags);
             }
         }

@@ -34,14 +34,18 @@ impl<T> Local<T> {
 
 impl Cache {
     pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
-        let now = self.now();
-        let (kept, answers) = self.alive_at(key, now)?;
-        Some(Local { stored: self.stored(key, &kept)?, recent: self.is_recent(kept.since, now), answers })
+        let (kept, answers, now) = self.alive_at(key)?;
+        Some(Local {
+            stored: self.stored(key, &kept, now)?,
+            recent: self.is_recent(kept.since, now),
+            answers,
+        })
     }
 
-    /// What memory holds under a key, alive, and how it answers a call, if it does.
-    fn alive_at(&self, key: &[u8], now: u64) -> Option<(Arc<Kept>, Option<Outcome>)> {
+    /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
+    fn alive_at(&self, key: &[u8]) -> Option<(Arc<Kept>, Option<Outcome>, u64)> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
+        let now = self.now();
         let answers = match &kept.label {
             label if !label.is_alive(now) => {
                 self.bury(key, &kept);
@@ -50,22 +54,22 @@ impl Cache {
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
             _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
         };
-        Some((kept, answers))
+        Some((kept, answers, now))
     }
 
-    fn stored<T: Value>(&self, key: &[u8], kept: &Kept) -> Option<Arc<Stored<T>>> {
+    fn stored<T: Value>(&self, key: &[u8], kept: &Kept, now: u64) -> Option<Arc<Stored<T>>> {
         match &kept.content {
             Content::Value(value) => Arc::downcast(value.clone()).ok(),
             Content::Sealed(entry) => {
-                let value = self.unsealed(key, entry)?;
+                let value = self.unsealed(key, entry, now)?;
                 Some(Arc::new(Stored { value, label: kept.label.clone() }))
             }
         }
     }
 
-    fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes) -> Option<T> {
+    fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes, now: u64) -> Option<T> {
         let store = self.store.as_ref()?;
-        store.load(&store.entry_place(key), entry.clone()).ok()??.decode().ok()
+        store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
     }
 
     fn is_recent(&self, since: u64, now: u64) -> bool {
@@ -74,12 +78,11 @@ impl Cache {
 
     /// A value in memory, fresh or stale, whose markers are known, without an await.
     pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
-        let now = self.now();
-        let (kept, answers) = self.alive_at(key, now)?;
+        let (kept, answers, now) = self.alive_at(key)?;
         if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
             return None;
         }
-        Some(Local { stored: self.stored(key, &kept)?, recent: true, answers })
+        Some(Local { stored: self.stored(key, &kept, now)?, recent: true, answers })
     }
 
     /// Removes from memory what nobody can use any more, unless something else is there by now.
@@ -93,7 +96,7 @@ impl Cache {
     /// [`bury`](Self::bury), if its tags have ended it.
     pub(super) fn bury_invalid(&self, key: &SlotKey) {
         let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
-        if let Some(kept) = kept.filter(|kept| !self.survives_what_is_known(&kept.label)) {
+        if let Some(kept) = kept.filter(|kept| !self.survives_what_is_known(&kept.label, self.now())) {
             self.bury(&key.key, &kept);
         }
     }
@@ -120,15 +123,14 @@ impl Cache {
 
     /// The fast path: one look at the clock, and nothing copied but the value.
     fn answer<T: Value>(&self, key: &[u8], trust: Trust, fail_safe: bool) -> Option<(T, Outcome)> {
-        let now = self.now();
-        let (kept, answers) = self.alive_at(key, now)?;
+        let (kept, answers, now) = self.alive_at(key)?;
         let outcome = answers.filter(|outcome| *outcome == Outcome::L1Hit || fail_safe)?;
         if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
             return None;
         }
         let value = match &kept.content {
             Content::Value(value) => value.downcast_ref::<Stored<T>>()?.value.clone(),
-            Content::Sealed(entry) => self.unsealed(key, entry)?,
+            Content::Sealed(entry) => self.unsealed(key, entry, now)?,
         };
         Some((value, outcome))
     }
@@ -158,12 +160,13 @@ impl Cache {
         size: usize,
         since: u64,
     ) {
+        let Some(tier) = &self.shared.tier else { return };
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
             let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
-            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label)
+            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
-        let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
+        let kept = tier.get(&key.scope, &key.key);
         if !kept.is_some_and(|kept| newer(&kept)) {
             self.keep_sized(key, stored, sealed, size, since);
         }
@@ -193,8 +196,11 @@ impl Cache {
     pub(super) fn forget(&self, key: &SlotKey) -> bool {
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
         self.shared.tell_memory();
-        removed
-            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
+        let usable = |kept: Arc<Kept>| {
+            let now = self.now();
+            kept.label.is_alive(now) && self.survives_what_is_known(&kept.label, now)
+        };
+        removed.is_some_and(usable)
     }
 
     /// Removes from memory what is no longer believed without the store.

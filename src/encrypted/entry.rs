@@ -90,7 +90,10 @@ impl<B: Backend> EncryptedBackend<B> {
 
     pub(super) async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
         let entry = self.backend.get(&place.name).await?;
-        Ok(entry.map(|entry| self.open_at(&place.locator, entry, codec)).transpose()?.flatten())
+        Ok(entry
+            .map(|entry| self.open_at(&place.locator, entry, codec, self.clock.now()))
+            .transpose()?
+            .flatten())
     }
 
     pub(crate) fn entry_place(&self, key: &[u8]) -> Place {
@@ -102,9 +105,9 @@ impl<B: Backend> EncryptedBackend<B> {
     }
 
     /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
-    pub(crate) fn load(&self, place: &Place, entry: Bytes) -> Result<Option<Loaded>, Unreadable> {
+    pub(crate) fn load(&self, place: &Place, entry: Bytes, now: u64) -> Result<Option<Loaded>, Unreadable> {
         let size = entry.len();
-        let opened = self.open_at(&place.locator, entry, Codec::MessagePack)?;
+        let opened = self.open_at(&place.locator, entry, Codec::MessagePack, now)?;
         Ok(opened.map(|opened| Loaded { opened, size }))
     }
 
@@ -114,22 +117,18 @@ impl<B: Backend> EncryptedBackend<B> {
         locator: &Locator,
         entry: Bytes,
         codec: Codec,
+        now: u64,
     ) -> Result<Option<Opened>, Unreadable> {
-        let schema = self.schema;
-        self.open_asking(locator, entry, Kind::Entry, schema, Some(codec))
+        let (schema, max_entry) = (self.schema, max_entry(self.max_value));
+        self.open_asking(
+            locator,
+            entry,
+            &Ask { kind: Kind::Entry, now, schema, codec: Some(codec), max_entry },
+        )
     }
 
-    fn open_asking(
-        &self,
-        locator: &Locator,
-        entry: Bytes,
-        kind: Kind,
-        schema: u32,
-        codec: Option<Codec>,
-    ) -> Result<Option<Opened>, Unreadable> {
-        let max_entry = max_entry(self.max_value);
-        let ask = Ask { kind, now: self.clock.now(), schema, codec, max_entry };
-        match open(&self.keys, locator, entry, &ask) {
+    fn open_asking(&self, locator: &Locator, entry: Bytes, ask: &Ask) -> Result<Option<Opened>, Unreadable> {
+        match open(&self.keys, locator, entry, ask) {
             Ok(opened) => Ok(Some(opened)),
             Err(Refusal::Expired | Refusal::Schema) => Ok(None),
             Err(Refusal::Unreadable(reason)) => Err(reason),
@@ -180,7 +179,9 @@ impl<B: Backend> EncryptedBackend<B> {
         place: &Place,
         entry: Bytes,
     ) -> Result<Option<(u64, KeyId)>, Unreadable> {
-        let opened = self.open_asking(&place.locator, entry, Kind::Tag, 0, Some(Codec::Raw))?;
+        let (now, codec, max_entry) = (self.clock.now(), Some(Codec::Raw), max_entry(self.max_value));
+        let ask = Ask { kind: Kind::Tag, now, schema: 0, codec, max_entry };
+        let opened = self.open_asking(&place.locator, entry, &ask)?;
         Ok(opened.map(|marker| (marker.meta().created_at, marker.key_id())))
     }
 

@@ -106,9 +106,7 @@ fn a_question_that_is_dropped_takes_back_what_counted_on_its_answer() {
 fn a_strict_call_neither_uses_nor_leaves_a_remembered_verdict() {
     let (markers, judged) = known();
     markers.not_told([tag(0)].into_iter(), NOW + LIFETIME);
-    let strict = |judged: &_, now| {
-        markers.is_valid(judged, SCOPE, [&b"0"[..]], NOW, now, Trust::Answered)
-    };
+    let strict = |judged: &_, now| markers.is_valid(judged, SCOPE, [&b"0"[..]], NOW, now, Trust::Answered);
     assert!(looked_at(&markers, &judged, NOW + LIFETIME).0);
     assert!(!strict(&judged, NOW + LIFETIME));
     let new = Judged::default();
