@@ -10,7 +10,7 @@ use std::io;
 use rmp_serde::{Deserializer, Serializer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use check::check;
+pub(crate) use check::{check, check_encoded};
 
 use crate::error::Unreadable;
 use guard::{Guard, State};

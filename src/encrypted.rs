@@ -209,9 +209,10 @@ impl<B: Backend> EncryptedBackend<B> {
         async move {
             let (locators, names) = places?;
             let found = self.one_each(self.backend.get_many(&names).await?, names.len())?;
+            let now = self.clock.now();
             let values = locators.iter().zip(found).map(|(locator, entry)| {
-                let opened =
-                    entry.map(|entry| self.open_at(locator, entry, Codec::MessagePack)).transpose()?;
+                let open = |entry| self.open_at(locator, entry, Codec::MessagePack, now);
+                let opened = entry.map(open).transpose()?;
                 opened.flatten().map(|opened| codec::decode(opened.payload())).transpose()
             });
             Ok(values.collect())
@@ -233,7 +234,7 @@ impl<B: Backend> EncryptedBackend<B> {
         ttl: D,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, B, K, T, D> {
         let times = Times::starting(self.clock.now(), ttl.into());
-        self.send(times.and_then(|times| self.seal(&self.place_of(&key)?, value, &[], times)))
+        self.send(times.and_then(|times| self.seal(self.place_of(&key)?, value, &[], times)))
     }
 
     /// [`set`](Self::set) for bytes as they are, without serde; [`get_bytes`](Self::get_bytes) reads them.
@@ -247,7 +248,7 @@ impl<B: Backend> EncryptedBackend<B> {
         ttl: D,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, B, K, D> {
         let times = Times::starting(self.clock.now(), ttl.into());
-        self.send(times.and_then(|times| self.seal_bytes(&self.place_of(&key)?, value, times)))
+        self.send(times.and_then(|times| self.seal_bytes(self.place_of(&key)?, value, times)))
     }
 
     /// [`set`](Self::set) for each key and value, in one batch with one `ttl`. After an error some may have been
@@ -263,7 +264,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let times = Times::starting(self.clock.now(), ttl.into());
         let writes: Result<Vec<Write>, Error> = times.and_then(|times| {
             let items = items.into_iter();
-            items.map(|(key, value)| self.seal(&self.place_of(&key)?, &value, &[], times)).collect()
+            items.map(|(key, value)| self.seal(self.place_of(&key)?, &value, &[], times)).collect()
         });
         async move { Ok(self.backend.set_many(writes?).await?) }
     }

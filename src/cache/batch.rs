@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use super::{
     Cache, Value,
-    call::Entry,
+    call::Settings,
     engine::{Spot, is_well},
     flight::SlotKey,
     tags::Trust,
@@ -106,8 +106,8 @@ impl Cache {
     ) -> Result<Vec<Option<T>>, Error> {
         let keys = keys?;
         call.keys(keys.len());
-        let hit = |key: &CacheKey| Some(self.hit::<T>(call, key.as_bytes(), false)?.value.clone());
-        let mut values: Vec<Option<T>> = keys.iter().map(hit).collect();
+        let mut values: Vec<Option<T>> =
+            keys.iter().map(|key| self.hit(call, key.as_bytes(), false)).collect();
         let missing: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
         if missing.is_empty() {
             return Ok(values);
@@ -136,8 +136,7 @@ impl Cache {
     ) -> Result<(), Error> {
         let items = items?;
         call.keys(items.len());
-        let settings = Entry::new(self, ()).into_settings();
-        settings.check(self)?;
+        let settings = Settings::of(self);
         if items.is_empty() {
             return Ok(());
         }

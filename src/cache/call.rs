@@ -24,11 +24,20 @@ use crate::{
 pub(super) struct Settings {
     pub(super) policy: Policy,
     pub(super) tags: Tags,
+    /// Whether they are those of the cache, which were checked when it was built.
+    checked: bool,
 }
 
 impl Settings {
+    pub(super) fn of(cache: &Cache) -> Self {
+        Self { policy: cache.shared.policy, tags: Tags::default(), checked: true }
+    }
+
     /// Refuses what would only be found out after a computation.
     pub(super) fn check(&self, cache: &Cache) -> Result<(), Error> {
+        if self.checked {
+            return Ok(());
+        }
         self.policy.check(cache.now())?;
         let list: usize = self.tags.iter().map(|tag| 1 + tag.len()).sum();
         let fits = |length: usize| (1..=255).contains(&length);
@@ -55,17 +64,18 @@ impl Settings {
 pub struct Entry<'a> {
     cache: &'a Cache,
     key: Result<CacheKey, Error>,
-    settings: Settings,
+    /// `None`: those of the cache. On the heap, so that a call without its own does not carry them around.
+    settings: Option<Box<Settings>>,
 }
 
 impl<'a> Entry<'a> {
     pub(super) fn new(cache: &'a Cache, key: impl Key) -> Self {
-        let settings = Settings { policy: cache.shared.policy, tags: Tags::default() };
-        Self { cache, key: key.to_cache_key().map_err(Error::from), settings }
+        Self { cache, key: key.to_cache_key().map_err(Error::from), settings: None }
     }
 
-    pub(super) fn into_settings(self) -> Settings {
-        self.settings
+    fn own(&mut self) -> &mut Settings {
+        let own = || Box::new(Settings { checked: false, ..Settings::of(self.cache) });
+        self.settings.get_or_insert_with(own)
     }
 
     /// How long the value is fresh: at least 1 ms. Together with the stale time above [`Builder::longest`] it is refused,
@@ -73,26 +83,26 @@ impl<'a> Entry<'a> {
     ///
     /// [`Builder::longest`]: super::Builder::longest
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.settings.policy.ttl = ttl;
+        self.own().policy.ttl = ttl;
         self
     }
 
     /// How long past its ttl the value may still be used where a fresh one is not to be had.
     pub fn stale(mut self, stale: Duration) -> Self {
-        self.settings.policy.stale = stale;
+        self.own().policy.stale = stale;
         self
     }
 
     /// The ttl of a value that is `None`, or anything else that serializes as nil.
     pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.settings.policy.none_ttl = Some(ttl);
+        self.own().policy.none_ttl = Some(ttl);
         self
     }
 
     /// How long the function may take while there is a stale value to return instead. The function is then dropped. It
     /// needs Tokio's timer: [`Builder::soft_timeout`](super::Builder::soft_timeout).
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
-        self.settings.policy.soft_timeout = Some(limit);
+        self.own().policy.soft_timeout = Some(limit);
         self
     }
 
@@ -100,13 +110,13 @@ impl<'a> Entry<'a> {
     ///
     /// [`Builder::fail_safe_pause`]: super::Builder::fail_safe_pause
     pub fn fail_safe_pause(mut self, pause: Duration) -> Self {
-        self.settings.policy.fail_safe_pause = pause;
+        self.own().policy.fail_safe_pause = pause;
         self
     }
 
     /// From which share of the ttl on, 0 to 1, [`get_or_refresh`](Self::get_or_refresh) refreshes in the background.
     pub fn refresh_ahead(mut self, share: f64) -> Self {
-        self.settings.policy.refresh_ahead = Some(share.clamp(0.0, 1.0));
+        self.own().policy.refresh_ahead = Some(share.clamp(0.0, 1.0));
         self
     }
 
@@ -116,7 +126,7 @@ impl<'a> Entry<'a> {
         let mut all: Vec<Box<[u8]>> = tags.into_iter().map(|tag| tag.as_ref().as_bytes().into()).collect();
         all.sort_unstable();
         all.dedup();
-        self.settings.tags = all.into();
+        self.own().tags = all.into();
         self
     }
 
@@ -147,8 +157,9 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub async fn set<T: Value>(self, value: T) -> Result<(), Error> {
-        let call = self.cache.call(Operation::Set);
-        call.end(call.around(self.cache.write(&call, self.key, &self.settings, value)).await)
+        let Self { cache, key, settings } = self;
+        let call = cache.call(Operation::Set);
+        call.end(call.around(cache.write(&call, key, &settings_of(cache, settings), value)).await)
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -178,12 +189,13 @@ impl<'a> Entry<'a> {
 
     async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {
         let Self { cache, key, settings } = self;
-        if settings.check(cache).is_ok()
+        if settings.as_ref().is_none_or(|own| own.check(cache).is_ok())
             && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key, M::TRUST, M::FAIL_SAFE)
         {
             return Ok(value);
         }
         let call = cache.call(Operation::GetOrCompute);
+        let settings = settings_of(cache, settings);
         call.end(call.around(Box::pin(cache.compute(&call, key, settings, mode, f))).await)
     }
 
@@ -198,8 +210,9 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let call = self.cache.call(Operation::GetOrRefresh);
-        call.end(call.around(Box::pin(self.cache.get_or_refresh_at(&call, self.key, self.settings, f))).await)
+        let Self { cache, key, settings } = self;
+        let (call, settings) = (cache.call(Operation::GetOrRefresh), settings_of(cache, settings));
+        call.end(call.around(Box::pin(cache.get_or_refresh_at(&call, key, settings, f))).await)
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -212,11 +225,14 @@ impl<'a> Entry<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let call = self.cache.call(Operation::Refresh);
-        call.end(
-            call.around(Box::pin(self.cache.refresh_at(&call, self.key, self.settings, Lenient, f))).await,
-        )
+        let Self { cache, key, settings } = self;
+        let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
+        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, Lenient, f))).await)
     }
+}
+
+fn settings_of(cache: &Cache, own: Option<Box<Settings>>) -> Settings {
+    own.map_or_else(|| Settings::of(cache), |own| *own)
 }
 
 /// A key and settings for one call that fails closed: [`Entry::strict`].
@@ -271,7 +287,7 @@ impl<'a> Strict<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let (mode, Entry { cache, key, settings }) = (Closed::new(self.hard_timeout), self.entry);
-        let call = cache.call(Operation::Refresh);
+        let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
         call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, mode, f))).await)
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future};
 
 use super::{
     Cache, Value,
-    call::Entry,
+    call::Settings,
     members::{Member, Members},
     source::in_time,
 };
@@ -70,7 +70,7 @@ impl Cache {
         Fut: Future<Output = Result<I, E>>,
         I: IntoIterator<Item = (K, T)>,
     {
-        let settings = Entry::new(self, ()).into_settings();
+        let settings = Settings::of(self);
         let keys: Vec<K> = keys.into_iter().collect();
         let names: Vec<Option<CacheKey>> = keys.iter().map(|key| self.named(key)).collect();
         let firsts = firsts(&names);
@@ -79,8 +79,8 @@ impl Cache {
         let mut values: Vec<Option<T>> = keys.iter().map(|_| None).collect();
         let mut members = Members::new();
         for (at, name) in (0..keys.len()).filter(is_first).filter_map(|at| Some((at, names[at].as_ref()?))) {
-            match self.hit::<T>(call, name.as_bytes(), true) {
-                Some(stored) => values[at] = Some(stored.value.clone()),
+            match self.hit(call, name.as_bytes(), true) {
+                Some(value) => values[at] = Some(value),
                 None => _ = members.insert(at, Member::new(self.spot_at(name))),
             }
         }

@@ -38,7 +38,7 @@ impl Cache {
         let Handed { stored, why, well } = published.downcast_ref::<Handed<T>>()?;
         let now = self.now();
         let in_time = stored.label.is_fresh(now) || stale.contains(why) && stored.label.is_alive(now);
-        let survives = match self.judge(&stored.label, trust) {
+        let survives = match self.judge(&stored.label, trust, now) {
             Verdict::Valid => true,
             Verdict::Invalid => false,
             Verdict::Ask(_) => trust == Trust::Asked,

@@ -3,6 +3,7 @@
 use super::{
     Cache,
     call::Settings,
+    l1::Kept,
     tags::{Answer, Beginning, Tag, Trust, Verdict},
     value::Label,
 };
@@ -15,14 +16,24 @@ use crate::{
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
-    pub(super) fn judge(&self, label: &Label, trust: Trust) -> Verdict {
-        let tags = label.tags.iter().map(|tag| &**tag);
-        let trust = if self.store.is_some() { trust } else { Trust::Alone };
-        self.shared.markers.judge(self.scope, tags, label.times.created_at, self.now(), trust)
+    pub(super) fn judge(&self, label: &Label, trust: Trust, now: u64) -> Verdict {
+        let (tags, created_at) = (label.tags.iter().map(|tag| &**tag), label.times.created_at);
+        self.shared.markers.judge(self.scope, tags, created_at, now, self.trust(trust))
     }
 
-    pub(super) fn survives_what_is_known(&self, label: &Label) -> bool {
-        self.judge(label, Trust::Asked) != Verdict::Invalid
+    /// Whether what memory holds is valid, by the markers that are known.
+    pub(super) fn is_valid(&self, kept: &Kept, trust: Trust, now: u64) -> bool {
+        let Label { times, tags } = &kept.label;
+        let (tags, trust) = (tags.iter().map(|tag| &**tag), self.trust(trust));
+        self.shared.markers.is_valid(&kept.judged, self.scope, tags, times.created_at, now, trust)
+    }
+
+    fn trust(&self, trust: Trust) -> Trust {
+        if self.store.is_some() { trust } else { Trust::Alone }
+    }
+
+    pub(super) fn survives_what_is_known(&self, label: &Label, now: u64) -> bool {
+        self.judge(label, Trust::Asked, now) != Verdict::Invalid
     }
 
     /// The beginning of what is stored or computed from now on.
@@ -32,10 +43,15 @@ impl Cache {
     }
 
     /// The markers that these must be asked about, each once.
-    pub(super) fn to_ask<'a>(&self, labels: impl Iterator<Item = &'a Label>, trust: Trust) -> Vec<Tag> {
+    pub(super) fn to_ask<'a>(
+        &self,
+        labels: impl Iterator<Item = &'a Label>,
+        trust: Trust,
+        now: u64,
+    ) -> Vec<Tag> {
         let mut ask = Vec::new();
         for label in labels {
-            if let Verdict::Ask(tags) = self.judge(label, trust) {
+            if let Verdict::Ask(tags) = self.judge(label, trust, now) {
                 ask.extend(tags);
             }
         }

@@ -15,6 +15,7 @@ use quick_cache::{
 use super::{
     flight::{Published, SlotKey},
     value::Label,
+    verdict::Judged,
 };
 
 /// What the in-memory tier keeps.
@@ -38,6 +39,7 @@ pub(super) struct Kept {
     pub(super) since: u64,
     /// Until then a stale value stands in without another try, in Unix milliseconds; 0: it has not been tried.
     pub(super) stands_in_until: u64,
+    pub(super) judged: Judged,
     pub(super) content: Content,
     /// What it counts for, in bytes.
     pub(super) size: usize,

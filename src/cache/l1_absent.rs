@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     flight::{Published, SlotKey},
     value::Label,
+    verdict::Judged,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub(super) struct Kept {
     pub(super) label: Label,
     pub(super) since: u64,
     pub(super) stands_in_until: u64,
+    pub(super) judged: Judged,
     pub(super) content: Content,
     #[allow(dead_code)] // only a tier that exists weighs
     pub(super) size: usize,

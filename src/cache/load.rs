@@ -56,7 +56,8 @@ impl Cache {
                 trouble = Some(error);
             }
         };
-        let open = |(place, entry): (_, Option<Bytes>)| match self.open(store, place, entry?) {
+        let mut now = self.now();
+        let open = |(place, entry): (_, Option<Bytes>)| match self.open(store, place, entry?, now) {
             Ok(candidate) => candidate,
             Err(reason) => {
                 note(reason.into(), Some(place));
@@ -64,15 +65,18 @@ impl Cache {
             }
         };
         let candidates: Vec<Option<Candidate>> = places.iter().zip(entries).map(open).collect();
-        let unknown = self.to_ask(candidates.iter().flatten().map(|candidate| &candidate.label), trust);
-        if let Err(error) = self.ask(unknown).await {
-            note(error, None);
+        let unknown = self.to_ask(candidates.iter().flatten().map(|candidate| &candidate.label), trust, now);
+        if !unknown.is_empty() {
+            if let Err(error) = self.ask(unknown).await {
+                note(error, None);
+            }
+            now = self.now();
         }
         let mut found = Vec::with_capacity(spots.len());
         for (((candidate, spot), place), version) in
             candidates.into_iter().zip(spots).zip(&places).zip(versions)
         {
-            found.push(self.take(candidate, spot, version, since).unwrap_or_else(|reason| {
+            found.push(self.take(candidate, spot, version, (since, now)).unwrap_or_else(|reason| {
                 note(reason.into(), Some(place));
                 None
             }));
@@ -85,10 +89,11 @@ impl Cache {
         store: &EncryptedBackend<AnyBackend>,
         place: &Place,
         entry: Bytes,
+        now: u64,
     ) -> Result<Option<Candidate>, Unreadable> {
         let keeps_sealed = self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed);
         let sealed = if keeps_sealed { entry.clone() } else { Bytes::new() };
-        let Some(loaded) = store.load(place, entry)? else { return Ok(None) };
+        let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
         let label = Label { times: loaded.times(), tags: loaded.tags().map(Box::from).collect() };
         Ok(Some(Candidate { loaded, label, sealed }))
@@ -100,13 +105,13 @@ impl Cache {
         candidate: Option<Candidate>,
         spot: &Spot,
         version: u64,
-        since: u64,
+        (since, now): (u64, u64),
     ) -> Result<Option<Arc<Stored<T>>>, Unreadable> {
         let Some(Candidate { loaded, label, sealed }) = candidate else {
             spot.seat.still(version, || self.forget_old(&spot.key));
             return Ok(None);
         };
-        if !self.survives_what_is_known(&label) {
+        if !self.survives_what_is_known(&label, now) {
             return Ok(None);
         }
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
@@ -119,7 +124,7 @@ impl Cache {
         let Some(store) = &self.store else { return Ok(None) };
         let Stored { value, label } = stored;
         let tags: Vec<&[u8]> = label.tags.iter().map(|tag| &**tag).collect();
-        store.seal(&store.entry_place(key), value, &tags, label.times).map(Some)
+        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
     }
 
     /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
@@ -129,7 +134,8 @@ impl Cache {
         let locals: Vec<Option<Local<T>>> =
             spots.iter().map(|spot| self.in_memory_at(&spot.key.key)).collect();
         let recent = locals.iter().flatten().filter(|local| local.recent);
-        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust);
+        let now = self.now();
+        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, now);
         let open = |at: &usize| !locals[*at].as_ref().is_some_and(|local| self.answers(local));
         let (mut asked, in_memory): (Vec<usize>, Vec<usize>) = (0..spots.len()).partition(open);
         let at_spots = |asked: &[usize]| asked.iter().map(|at| spots[*at]).collect::<Vec<_>>();
@@ -149,14 +155,14 @@ impl Cache {
             }
             found[at] = loaded;
         }
-        let well = is_well(trouble.as_ref());
+        let (well, now) = (is_well(trouble.as_ref()), self.now());
         let found = found.into_iter().zip(locals);
-        (found.map(|(loaded, local)| self.newest(loaded, local, well)).collect(), trouble)
+        (found.map(|(loaded, local)| self.newest(loaded, local, well, now)).collect(), trouble)
     }
 
     /// Whether memory answers without the store, by the markers that are known.
     fn answers<T>(&self, local: &Local<T>) -> bool {
-        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label)
+        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label, self.now())
     }
 
     /// Of what the store and memory hold the newer, if it has not ended meanwhile.
@@ -165,18 +171,19 @@ impl Cache {
         loaded: Option<Arc<Stored<T>>>,
         local: Option<Local<T>>,
         well: bool,
+        now: u64,
     ) -> Option<Arc<Stored<T>>> {
         let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
         // One from the future was kept before the clock was set back: no invalidation reaches it.
         let local = local.filter(|stored| {
-            let from_the_future = stored.label.times.created_at > self.now().saturating_add(MAX_SKEW_MS);
-            !from_the_future && self.survives_what_is_known(&stored.label)
+            let from_the_future = stored.label.times.created_at > now.saturating_add(MAX_SKEW_MS);
+            !from_the_future && self.survives_what_is_known(&stored.label, now)
         });
         let newest = match (loaded, local) {
             (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
             (loaded, local) => loaded.or(local),
         };
-        newest.filter(|stored| stored.label.is_alive(self.now()))
+        newest.filter(|stored| stored.label.is_alive(now))
     }
 }
 

@@ -63,8 +63,7 @@ impl Cache {
             }
             members.retain(|at, _| values[*at].is_none());
             for (at, member) in members.iter() {
-                let hit = self.hit::<T>(call, &member.spot.key.key, true);
-                values[*at] = hit.map(|stored| stored.value.clone());
+                values[*at] = self.hit(call, &member.spot.key.key, true);
             }
             members.retain(|at, _| values[*at].is_none());
         }

@@ -6,8 +6,9 @@ use super::{
     Cache, Value,
     flight::SlotKey,
     l1::{Content, Kept, L1},
-    tags::{Trust, Verdict},
+    tags::Trust,
     value::Stored,
+    verdict::Judged,
 };
 use crate::{
     backend::Write,
@@ -33,6 +34,16 @@ impl<T> Local<T> {
 
 impl Cache {
     pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
+        let (kept, answers, now) = self.alive_at(key)?;
+        Some(Local {
+            stored: self.stored(key, &kept, now)?,
+            recent: self.is_recent(kept.since, now),
+            answers,
+        })
+    }
+
+    /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
+    fn alive_at(&self, key: &[u8]) -> Option<(Arc<Kept>, Option<Outcome>, u64)> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
         let now = self.now();
         let answers = match &kept.label {
@@ -43,26 +54,35 @@ impl Cache {
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
             _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
         };
-        let stored = match &kept.content {
-            Content::Value(value) => Arc::downcast(value.clone()).ok()?,
+        Some((kept, answers, now))
+    }
+
+    fn stored<T: Value>(&self, key: &[u8], kept: &Kept, now: u64) -> Option<Arc<Stored<T>>> {
+        match &kept.content {
+            Content::Value(value) => Arc::downcast(value.clone()).ok(),
             Content::Sealed(entry) => {
-                let store = self.store.as_ref()?;
-                let loaded = store.load(&store.entry_place(key), entry.clone()).ok()??;
-                Arc::new(Stored { value: loaded.decode().ok()?, label: kept.label.clone() })
+                let value = self.unsealed(key, entry, now)?;
+                Some(Arc::new(Stored { value, label: kept.label.clone() }))
             }
-        };
-        Some(Local { stored, recent: self.is_recent(kept.since, now), answers })
+        }
+    }
+
+    fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes, now: u64) -> Option<T> {
+        let store = self.store.as_ref()?;
+        store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
     }
 
     fn is_recent(&self, since: u64, now: u64) -> bool {
         self.store.is_none() || now.abs_diff(since) < self.shared.l1_ttl
     }
 
-    /// A value in memory, fresh or stale, whose markers are known: the fast path, without an await.
+    /// A value in memory, fresh or stale, whose markers are known, without an await.
     pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
-        let local = self.in_memory_at::<T>(key)?;
-        let usable = local.recent && self.judge(&local.stored.label, trust) == Verdict::Valid;
-        usable.then_some(local)
+        let (kept, answers, now) = self.alive_at(key)?;
+        if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
+            return None;
+        }
+        Some(Local { stored: self.stored(key, &kept, now)?, recent: true, answers })
     }
 
     /// Removes from memory what nobody can use any more, unless something else is there by now.
@@ -76,22 +96,16 @@ impl Cache {
     /// [`bury`](Self::bury), if its tags have ended it.
     pub(super) fn bury_invalid(&self, key: &SlotKey) {
         let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
-        if let Some(kept) = kept.filter(|kept| !self.survives_what_is_known(&kept.label)) {
+        if let Some(kept) = kept.filter(|kept| !self.survives_what_is_known(&kept.label, self.now())) {
             self.bury(&key.key, &kept);
         }
     }
 
     /// What memory answers to one key of a batch; `fail_safe`: also with a stale value that stands in.
-    pub(super) fn hit<T: Value>(
-        &self,
-        call: &Call<'_>,
-        key: &[u8],
-        fail_safe: bool,
-    ) -> Option<Arc<Stored<T>>> {
-        let local = self.known_in_memory::<T>(key, Trust::Asked)?;
-        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+    pub(super) fn hit<T: Value>(&self, call: &Call<'_>, key: &[u8], fail_safe: bool) -> Option<T> {
+        let (value, outcome) = self.answer(key, Trust::Asked, fail_safe)?;
         call.outcome(outcome);
-        Some(local.stored)
+        Some(value)
     }
 
     /// The same where it is all that there is to the call: what it may need otherwise is not made.
@@ -102,17 +116,30 @@ impl Cache {
         trust: Trust,
         fail_safe: bool,
     ) -> Option<T> {
-        let local = self.known_in_memory::<T>(key.as_ref().ok()?.as_bytes(), trust)?;
-        let outcome = local.answers.filter(|_| local.is_fresh() || fail_safe)?;
+        let (value, outcome) = self.answer(key.as_ref().ok()?.as_bytes(), trust, fail_safe)?;
         self.shared.counters.at_hand(operation, outcome);
-        Some(local.stored.value.clone())
+        Some(value)
+    }
+
+    /// The fast path: one look at the clock, and nothing copied but the value.
+    fn answer<T: Value>(&self, key: &[u8], trust: Trust, fail_safe: bool) -> Option<(T, Outcome)> {
+        let (kept, answers, now) = self.alive_at(key)?;
+        let outcome = answers.filter(|outcome| *outcome == Outcome::L1Hit || fail_safe)?;
+        if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
+            return None;
+        }
+        let value = match &kept.content {
+            Content::Value(value) => value.downcast_ref::<Stored<T>>()?.value.clone(),
+            Content::Sealed(entry) => self.unsealed(key, entry, now)?,
+        };
+        Some((value, outcome))
     }
 
     /// Whether the tier may answer for the store that there is an entry.
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
         let now = self.now();
         let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
-        fresh && self.judge(&kept.label, Trust::Asked) == Verdict::Valid
+        fresh && self.is_valid(kept, Trust::Asked, now)
     }
 
     /// Puts a value into memory.
@@ -133,12 +160,13 @@ impl Cache {
         size: usize,
         since: u64,
     ) {
+        let Some(tier) = &self.shared.tier else { return };
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
             let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
-            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label)
+            believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
-        let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
+        let kept = tier.get(&key.scope, &key.key);
         if !kept.is_some_and(|kept| newer(&kept)) {
             self.keep_sized(key, stored, sealed, size, since);
         }
@@ -158,7 +186,8 @@ impl Cache {
             L1::Sealed => Content::Sealed(sealed),
         };
         let stands_in_until = self.stands_in_until(key, &stored.label);
-        let kept = Kept { label: stored.label.clone(), since, stands_in_until, content, size };
+        let (label, judged) = (stored.label.clone(), Judged::default());
+        let kept = Kept { label, since, stands_in_until, judged, content, size };
         tier.put(key.clone(), kept);
         self.shared.tell_memory();
     }
@@ -167,8 +196,11 @@ impl Cache {
     pub(super) fn forget(&self, key: &SlotKey) -> bool {
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
         self.shared.tell_memory();
-        removed
-            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
+        let usable = |kept: Arc<Kept>| {
+            let now = self.now();
+            kept.label.is_alive(now) && self.survives_what_is_known(&kept.label, now)
+        };
+        removed.is_some_and(usable)
     }
 
     /// Removes from memory what is no longer believed without the store.

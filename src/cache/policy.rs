@@ -50,7 +50,7 @@ impl Policy {
     /// As [`label`](Self::label).
     pub(super) fn check(&self, created_at: u64) -> Result<(), Error> {
         self.latest(created_at, false)?;
-        self.latest(created_at, true).map(drop)
+        self.none_ttl.map_or(Ok(()), |_| self.latest(created_at, true).map(drop))
     }
 
     /// The ttl before it is spread, and when the value ends at the latest.

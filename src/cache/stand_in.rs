@@ -1,6 +1,6 @@
 //! Stale values that stand in for a function that has just failed or taken too long.
 
-use super::{Cache, flight::SlotKey, l1::Kept, policy::Policy, value::Label};
+use super::{Cache, flight::SlotKey, l1::Kept, policy::Policy, value::Label, verdict::Judged};
 
 impl Cache {
     /// Whether the function is not to be tried again yet, since it has failed while this very value was there.
@@ -23,8 +23,8 @@ impl Cache {
         let Some(kept) = kept else { return };
         let pause = u64::try_from(policy.fail_safe_pause.min(policy.ttl).as_millis()).unwrap_or(u64::MAX);
         let stands_in_until = self.now().saturating_add(pause);
-        let Kept { label, since, stands_in_until: _, content, size } = &*kept;
-        let (label, content) = (label.clone(), content.clone());
-        tier.put(key.clone(), Kept { label, since: *since, stands_in_until, content, size: *size });
+        let Kept { label, since, stands_in_until: _, judged: _, content, size } = &*kept;
+        let (label, content, judged) = (label.clone(), content.clone(), Judged::default());
+        tier.put(key.clone(), Kept { label, since: *since, stands_in_until, judged, content, size: *size });
     }
 }

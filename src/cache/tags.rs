@@ -7,6 +7,7 @@ use std::{
 
 use lru::LruCache;
 
+use super::verdict::{Judged, Rounds};
 use crate::encrypted::MAX_SKEW_MS;
 
 /// How many tags are remembered, and beside them how many invalidations of others: the least recently used is forgotten
@@ -23,6 +24,7 @@ pub(super) struct Tag {
 /// The markers that were seen or written here. One that was seen is never taken back by an older one or by none.
 pub(super) struct Markers {
     known: Mutex<Memory>,
+    rounds: Rounds,
     /// How long in milliseconds until the store is asked again.
     lifetime: u64,
     /// How far in milliseconds an invalidation can be ahead of the clock.
@@ -96,8 +98,9 @@ impl Markers {
     pub(super) fn new(lifetime: u64, has_store: bool) -> Self {
         let (markers, seen) = (LruCache::new(REMEMBERED), LruCache::new(REMEMBERED));
         let memory = Memory { markers, seen, forgotten_until: None, latest: 0 };
-        let ahead = if has_store { MAX_SKEW_MS } else { u64::MAX };
-        Self { known: Mutex::new(memory), lifetime, ahead }
+        // Without a store there is nobody to ask, so what is known lasts.
+        let (lifetime, ahead) = if has_store { (lifetime, MAX_SKEW_MS) } else { (u64::MAX, u64::MAX) };
+        Self { known: Mutex::new(memory), rounds: Rounds::new(), lifetime, ahead }
     }
 
     /// Judges an entry created at `created_at` by its tags and the empty one.
@@ -109,25 +112,63 @@ impl Markers {
         now: u64,
         trust: Trust,
     ) -> Verdict {
-        let mut ask = Vec::new();
-        let memory = &mut *self.memory();
+        self.judge_by(&mut self.memory(), scope, tags, created_at, now, trust).0
+    }
+
+    /// Whether an entry in memory is valid. That one is, is remembered with it: until it has to be asked again, or
+    /// anything at all is invalidated.
+    pub(super) fn is_valid<'a>(
+        &self,
+        judged: &Judged,
+        scope: [u8; 16],
+        tags: impl IntoIterator<Item = &'a [u8]>,
+        created_at: u64,
+        now: u64,
+        trust: Trust,
+    ) -> bool {
+        // As in `is_enough`: no longer by a clock that was set back.
+        let lasts = |until: u64| now < until && until - now <= self.lifetime;
+        if trust != Trust::Answered && self.rounds.valid_until(judged).is_some_and(lasts) {
+            return true;
+        }
+        let memory = &mut self.memory();
+        let (verdict, until) = self.judge_by(memory, scope, tags, created_at, now, trust);
+        if trust != Trust::Answered && verdict == Verdict::Valid {
+            self.rounds.remember(judged, until);
+        }
+        verdict == Verdict::Valid
+    }
+
+    /// The verdict; and of a valid entry, until when the store has not to be asked, if it was asked at all.
+    fn judge_by<'a>(
+        &self,
+        memory: &mut Memory,
+        scope: [u8; 16],
+        tags: impl IntoIterator<Item = &'a [u8]>,
+        created_at: u64,
+        now: u64,
+        trust: Trust,
+    ) -> (Verdict, u64) {
+        let (mut ask, mut valid_until) = (Vec::new(), u64::MAX);
         let forgotten = memory.forgotten_until.is_some_and(|until| created_at <= until);
         for tag in tags.into_iter().chain([&b""[..]]) {
             let tag = Tag { scope, tag: tag.into() };
             match memory.markers.get(&tag) {
                 Some(marker) if marker.invalid_until.is_some_and(|until| created_at <= until) => {
-                    return Verdict::Invalid;
+                    return (Verdict::Invalid, 0);
                 }
-                Some(marker) if self.is_enough(marker, now, trust) => {}
+                Some(marker) if self.is_enough(marker, now, trust) => {
+                    valid_until = valid_until.min(marker.asked_at.saturating_add(self.lifetime));
+                }
                 None if memory.seen.get(&tag).is_some_and(|until| created_at <= *until) => {
-                    return Verdict::Invalid;
+                    return (Verdict::Invalid, 0);
                 }
-                None if trust == Trust::Alone && forgotten => return Verdict::Invalid,
+                None if trust == Trust::Alone && forgotten => return (Verdict::Invalid, 0),
                 None if trust == Trust::Alone => {}
                 Some(_) | None => ask.push(tag),
             }
         }
-        if ask.is_empty() { Verdict::Valid } else { Verdict::Ask(ask) }
+        if ask.is_empty() { (Verdict::Valid, valid_until) } else { (Verdict::Ask(ask), 0) }
     }
 
     fn is_enough(&self, marker: &Known, now: u64, trust: Trust) -> bool {
@@ -162,6 +203,9 @@ impl Markers {
             // next invalidation of another process does not reach it.
             Answer::Broken | Answer::FromTheFuture => until.max(Some(now.max(latest))),
         };
+        if invalid_until > until {
+            self.rounds.begin();
+        }
         memory.put(tag, Known { invalid_until, asked_at: now, answered_at: Some(now) });
     }
 
@@ -188,6 +232,7 @@ impl Markers {
         // Another process may have stored something right after the one before.
         let at = before.map_or(now, |before| now.max(before.saturating_add(1)));
         let at = at.max(memory.latest(now, self.ahead));
+        self.rounds.begin();
         memory.put(tag, Known { invalid_until: Some(at), asked_at: now, answered_at: Some(now) });
         at
     }
@@ -228,7 +273,11 @@ impl Claim<'_> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
+        if self.claimed.is_empty() {
+            return;
+        }
         let mut memory = self.markers.memory();
+        self.markers.rounds.begin(); // what was judged meanwhile counted on the answer
         for (tag, asked_at) in self.claimed.drain(..) {
             if let Some(marker) = memory.markers.get_mut(&tag) {
                 marker.asked_at = asked_at;

@@ -217,7 +217,9 @@ impl Draft {
         fields[32..].copy_from_slice(&payload.to_be_bytes());
         let padded = self.padding.padded((self.bytes.len() - HEADER) as u64) as usize;
         let end = HEADER + padded + TAG;
-        self.reserve(end - self.bytes.len(), end);
+        if end > self.bytes.capacity() {
+            self.move_to(end);
+        }
         self.bytes.resize(end, 0);
         self.bytes.split_at_mut(HEADER)
     }
@@ -227,13 +229,19 @@ impl Draft {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Makes room for `more` bytes, and at least `capacity` in all; the plaintext does not stay in the old place.
-    fn reserve(&mut self, more: usize, capacity: usize) {
-        let needed = self.bytes.len() + more;
-        if needed <= self.bytes.capacity() {
-            return;
-        }
-        let mut larger = Vec::with_capacity(needed.max(capacity));
+    /// Makes room for `more` bytes, their padding and the tag; for twice as much as there was, but never for what the
+    /// limit leaves unused.
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let entry = |inner: usize| HEADER + self.padding.padded(inner as u64) as usize + TAG;
+        let needed = entry(self.bytes.len() - HEADER + more);
+        let most = entry(self.payload_at - HEADER + self.limit);
+        self.move_to(needed.max(self.bytes.capacity().saturating_mul(2).min(most)));
+    }
+
+    /// The plaintext does not stay in the old place.
+    fn move_to(&mut self, capacity: usize) {
+        let mut larger = Vec::with_capacity(capacity);
         larger.extend_from_slice(&self.bytes);
         wipe(&mut self.bytes);
         self.bytes = larger;
@@ -251,10 +259,9 @@ impl io::Write for Draft {
         if bytes.len() > self.limit - self.payload().len() {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        // Twice as much, but never room that the limit and the padding leave unused.
-        let most =
-            HEADER + self.padding.padded((self.payload_at - HEADER + self.limit) as u64) as usize + TAG;
-        self.reserve(bytes.len(), self.bytes.capacity().saturating_mul(2).min(most));
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
+            self.grow(bytes.len());
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

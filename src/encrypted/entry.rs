@@ -49,8 +49,10 @@ impl Times {
 
 /// `ttl`, rounded up to milliseconds, after `start`.
 pub(crate) fn later(start: u64, ttl: Duration) -> Result<u64, Error> {
-    let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).map_err(|_| Error::Ttl)?;
-    start.checked_add(millis).filter(|at| *at < NEVER && millis > 0).ok_or(Error::Ttl)
+    let begun = u64::from(ttl.subsec_nanos().div_ceil(1_000_000));
+    let millis = ttl.as_secs().checked_mul(1000).and_then(|millis| millis.checked_add(begun));
+    let end = millis.filter(|millis| *millis > 0).and_then(|millis| start.checked_add(millis));
+    end.filter(|at| *at < NEVER).ok_or(Error::Ttl)
 }
 
 impl<B: Backend> EncryptedBackend<B> {
@@ -88,7 +90,10 @@ impl<B: Backend> EncryptedBackend<B> {
 
     pub(super) async fn fetch(&self, place: &Place, codec: Codec) -> Result<Option<Opened>, Error> {
         let entry = self.backend.get(&place.name).await?;
-        Ok(entry.map(|entry| self.open_at(&place.locator, entry, codec)).transpose()?.flatten())
+        Ok(entry
+            .map(|entry| self.open_at(&place.locator, entry, codec, self.clock.now()))
+            .transpose()?
+            .flatten())
     }
 
     pub(crate) fn entry_place(&self, key: &[u8]) -> Place {
@@ -100,9 +105,9 @@ impl<B: Backend> EncryptedBackend<B> {
     }
 
     /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
-    pub(crate) fn load(&self, place: &Place, entry: Bytes) -> Result<Option<Loaded>, Unreadable> {
+    pub(crate) fn load(&self, place: &Place, entry: Bytes, now: u64) -> Result<Option<Loaded>, Unreadable> {
         let size = entry.len();
-        let opened = self.open_at(&place.locator, entry, Codec::MessagePack)?;
+        let opened = self.open_at(&place.locator, entry, Codec::MessagePack, now)?;
         Ok(opened.map(|opened| Loaded { opened, size }))
     }
 
@@ -112,22 +117,18 @@ impl<B: Backend> EncryptedBackend<B> {
         locator: &Locator,
         entry: Bytes,
         codec: Codec,
+        now: u64,
     ) -> Result<Option<Opened>, Unreadable> {
-        let schema = self.schema;
-        self.open_asking(locator, entry, Kind::Entry, schema, Some(codec))
+        let (schema, max_entry) = (self.schema, max_entry(self.max_value));
+        self.open_asking(
+            locator,
+            entry,
+            &Ask { kind: Kind::Entry, now, schema, codec: Some(codec), max_entry },
+        )
     }
 
-    fn open_asking(
-        &self,
-        locator: &Locator,
-        entry: Bytes,
-        kind: Kind,
-        schema: u32,
-        codec: Option<Codec>,
-    ) -> Result<Option<Opened>, Unreadable> {
-        let max_entry = max_entry(self.max_value);
-        let ask = Ask { kind, now: self.clock.now(), schema, codec, max_entry };
-        match open(&self.keys, locator, entry, &ask) {
+    fn open_asking(&self, locator: &Locator, entry: Bytes, ask: &Ask) -> Result<Option<Opened>, Unreadable> {
+        match open(&self.keys, locator, entry, ask) {
             Ok(opened) => Ok(Some(opened)),
             Err(Refusal::Expired | Refusal::Schema) => Ok(None),
             Err(Refusal::Unreadable(reason)) => Err(reason),
@@ -136,7 +137,7 @@ impl<B: Backend> EncryptedBackend<B> {
 
     pub(crate) fn seal<T: Serialize + ?Sized>(
         &self,
-        place: &Place,
+        place: Place,
         value: &T,
         tags: &[&[u8]],
         times: Times,
@@ -148,11 +149,11 @@ impl<B: Backend> EncryptedBackend<B> {
             EncodeError::Refused => ValueError::Serialize,
         })?;
         // What could not be read back is not written.
-        codec::check(draft.payload()).map_err(ValueError::from)?;
+        codec::check_encoded(draft.payload()).map_err(ValueError::from)?;
         self.finish(place, draft, Codec::MessagePack, times)
     }
 
-    pub(super) fn seal_bytes(&self, place: &Place, value: &[u8], times: Times) -> Result<Write, Error> {
+    pub(super) fn seal_bytes(&self, place: Place, value: &[u8], times: Times) -> Result<Write, Error> {
         let too_large = ValueError::TooLarge { limit: self.max_value };
         if value.len() > self.max_value as usize {
             return Err(too_large.into());
@@ -178,7 +179,9 @@ impl<B: Backend> EncryptedBackend<B> {
         place: &Place,
         entry: Bytes,
     ) -> Result<Option<(u64, KeyId)>, Unreadable> {
-        let opened = self.open_asking(&place.locator, entry, Kind::Tag, 0, Some(Codec::Raw))?;
+        let (now, codec, max_entry) = (self.clock.now(), Some(Codec::Raw), max_entry(self.max_value));
+        let ask = Ask { kind: Kind::Tag, now, schema: 0, codec, max_entry };
+        let opened = self.open_asking(&place.locator, entry, &ask)?;
         Ok(opened.map(|marker| (marker.meta().created_at, marker.key_id())))
     }
 
@@ -187,11 +190,11 @@ impl<B: Backend> EncryptedBackend<B> {
         half(&self.place(Kind::Tag, b"").locator)
     }
 
-    fn finish(&self, place: &Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
+    fn finish(&self, place: Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
         let Times { created_at, stale_at, expires_at } = times;
         let meta = Meta { codec, schema: self.schema, created_at, stale_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name.clone(), entry, times.hint()))
+        Ok((place.name, entry, times.hint()))
     }
 }
 

@@ -82,9 +82,14 @@ impl From<io::Error> for Refused {
 impl io::Write for Canonical {
     #[inline]
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.write_all(data).map(|()| data.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         self.reserve(data.len()).map_err(|_| io::ErrorKind::WriteZero)?;
         self.bytes.extend_from_slice(data);
-        Ok(data.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -104,7 +109,7 @@ impl Canonical {
             return Err(self.refuse(KeyError::TooLong));
         }
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve_exact(ROOM.max(more + 3)); // the longest header within the limit
+            self.bytes = Vec::with_capacity(ROOM.max(more + 3)); // the longest header within the limit
         }
         Ok(())
     }

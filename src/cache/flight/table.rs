@@ -3,12 +3,14 @@
 use std::{
     borrow::Borrow,
     collections::HashSet,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, Hash, Hasher},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
+
+use lru::DefaultHasher;
 
 use super::{Mutex, MutexGuard, slot::Slot};
 
@@ -21,15 +23,19 @@ pub(crate) struct SlotKey {
     pub(crate) key: Box<[u8]>,
 }
 
+/// Faster than the hasher of `std`. Whoever finds keys that collide gains little: only those in use at one time are here.
+type Shard = HashSet<Listed, DefaultHasher>;
+
 /// The slots of all keys in use; a slot leaves with its last seat.
 pub(crate) struct Slots {
-    shards: [Mutex<HashSet<Listed>>; SHARDS],
-    hasher: RandomState,
+    shards: [Mutex<Shard>; SHARDS],
+    /// Of another seed than those of the shards, which else would fill few of their buckets.
+    hasher: DefaultHasher,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: DefaultHasher::default() }
     }
 }
 
@@ -56,7 +62,7 @@ impl Slots {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    fn shard(&self, key: &SlotKey) -> MutexGuard<'_, HashSet<Listed>> {
+    fn shard(&self, key: &SlotKey) -> MutexGuard<'_, Shard> {
         lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
     }
 }

@@ -170,6 +170,17 @@ fn a_draft_of_the_expected_length_is_sealed_where_it_was_written() {
 
 /// What grows by itself, as a `Vec` does, leaves the plaintext where it was.
 #[test]
+fn a_draft_that_one_write_outgrows_is_sealed_where_that_put_it() {
+    for padding in [Padding::Padme, Padding::None, Padding::Fixed(4096)] {
+        let mut draft = Draft::new(&[b"tag"], 1 << 20, padding, 0).unwrap();
+        draft.write_all(&[7; 5000]).unwrap();
+        let at = draft.bytes.as_ptr();
+        draft.finish(&META);
+        assert_eq!(draft.into_sealed().as_ptr(), at, "{padding:?}");
+    }
+}
+
+#[test]
 fn a_draft_grows_to_what_its_limit_can_fill_and_no_further() {
     for (padding, room) in [
         (Padding::None, 64 + 40 + 1000 + 16),
