@@ -75,26 +75,26 @@ fn writable(line: &str) -> Option<(u64, u64)> {
     access.starts_with("rw").then_some((address(from)?, address(to)?))
 }
 
-/// The parts of marks, and which two bytes they begin with: so most of memory is passed over quickly.
-struct Parts<'a> {
-    parts: Vec<(&'static str, &'a [u8])>,
-    begins: Vec<bool>,
-}
+/// Every part of every mark, by the two bytes that it begins with: so most of memory is passed over quickly.
+struct Parts<'a>(Vec<Vec<(&'static str, &'a [u8])>>);
 
 impl<'a> Parts<'a> {
     fn of(marks: &'a [Mark]) -> Self {
-        let of_mark = |(name, mark): &'a Mark| mark.chunks_exact(PART).map(move |part| (*name, part));
-        let parts: Vec<_> = marks.iter().flat_map(of_mark).collect();
-        let mut begins = vec![false; 1 << 16];
-        parts.iter().for_each(|(_, part)| begins[usize::from(u16::from_be_bytes([part[0], part[1]]))] = true);
-        Self { parts, begins }
+        let mut parts = vec![Vec::new(); 1 << 16];
+        for (name, mark) in marks {
+            mark.windows(PART).for_each(|part| parts[beginning(part)].push((*name, part)));
+        }
+        Self(parts)
     }
 
     fn find(&self, bytes: &[u8], mut tell: impl FnMut(&'static str)) {
         for window in bytes.windows(PART) {
-            if self.begins[usize::from(u16::from_be_bytes([window[0], window[1]]))] {
-                self.parts.iter().filter(|(_, part)| *part == window).for_each(|(name, _)| tell(name));
-            }
+            let alike = self.0[beginning(window)].iter();
+            alike.filter(|(_, part)| *part == window).for_each(|(name, _)| tell(name));
         }
     }
+}
+
+fn beginning(part: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([part[0], part[1]]))
 }
