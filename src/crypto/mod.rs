@@ -31,5 +31,5 @@ pub use tenant::TenantKeys;
 #[cfg(feature = "testing")]
 pub(crate) use {
     entry::rewritten,
-    seal::{open_with, seal_by, seal_inner},
+    seal::{equal, open_with, seal_by, seal_inner},
 };

@@ -6,7 +6,7 @@ mod tests;
 use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::{
@@ -79,6 +79,18 @@ pub(super) fn entry_keys(key: &SealingKey, nonce: &Nonce, locator: &Locator) -> 
         key.expander.expand(&[ENTRY_COMMITMENT, nonce.salt(), &locator.0], &mut commitment);
     });
     (aes_key, commitment)
+}
+
+/// Whether two commitments are equal, in constant time. A function by itself: `tests/timing` runs this very code.
+#[inline(never)]
+pub(crate) fn equal(one: &Secret, other: &Secret) -> Choice {
+    words(one)[..].ct_eq(&words(other)[..])
+}
+
+/// Compared in an eighth of the steps.
+fn words(commitment: &Secret) -> [u64; SECRET / 8] {
+    let (words, _) = commitment.as_chunks::<8>();
+    std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
 }
 
 /// The associated data of an entry: `entry[0..64] || locator`.
@@ -200,7 +212,7 @@ pub(crate) fn open_with<A: Aead>(
     let key = keys.accepted(key_id).ok_or(Unreadable::UnknownKey)?;
     let (aes_key, expected) = entry_keys(key, &nonce, locator);
     // Before any decryption: AES-GCM alone lets one ciphertext open under two keys.
-    if !bool::from(words(&commitment)[..].ct_eq(&words(&expected)[..])) {
+    if !bool::from(equal(&commitment, &expected)) {
         return Err(Unreadable::Tampered.into());
     }
     let mut entry = Plaintext(entry.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..])));
@@ -208,12 +220,6 @@ pub(crate) fn open_with<A: Aead>(
     A::open(&aes_key, &nonce.iv(), &associated(header, locator), body).map_err(|_| Unreadable::Tampered)?;
     let opened = Opened::parse(key_id, entry)?;
     opened.meets(ask).map(|()| opened)
-}
-
-/// Compared in an eighth of the steps.
-fn words(commitment: &Secret) -> [u64; SECRET / 8] {
-    let (words, _) = commitment.as_chunks::<8>();
-    std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
 }
 
 impl Opened {

@@ -1,4 +1,4 @@
-//! The steps of one entry, apart from any codec and any store: what `benches/crypto.rs` measures.
+//! The steps of one entry, apart from any codec and any store: what `benches/crypto.rs` measures and `tests/timing` watches.
 
 use std::io::Write as _;
 
@@ -71,6 +71,11 @@ impl Steps {
         };
         opened.ok().map(Opened)
     }
+}
+
+/// The comparison of commitments when an entry is opened, as it is compiled there: 1 if they are equal, else 0.
+pub fn commitments_equal(one: &[u8; 32], other: &[u8; 32]) -> u8 {
+    crypto::equal(one, other).unwrap_u8()
 }
 
 /// An entry in plaintext, wiped when dropped.

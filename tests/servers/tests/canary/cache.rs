@@ -68,6 +68,19 @@ pub(crate) async fn through(backend: impl Backend + Clone, url: &str, masters: &
     settings(masters, backend, case);
 }
 
+/// How many entries and markers [`over`] leaves in the store.
+pub(crate) const LEFT_OVER: usize = 5;
+
+/// A cache over one way to a store, and the attribute on it.
+pub(crate) async fn over(store: EncryptedBackend<impl Backend>, case: &mut Case) {
+    OF_FUNCTIONS.iter().for_each(|name| case.marks.add("a name in a function's key", name.as_bytes()));
+    let cache = Cache::builder(store).l1(0).build().unwrap();
+    assert_eq!(every_call(&cache, case).await.1, 0);
+    stale(&cache, case).await;
+    function(&cache, case).await;
+    cache.close().await;
+}
+
 /// A store of a marked tenant and namespace.
 fn store<B: Backend>(backend: B, keys: &Keyring, masters: &[Master], case: &mut Case) -> EncryptedBackend<B> {
     let tenant = case.tenant(masters);

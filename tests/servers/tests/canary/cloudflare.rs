@@ -6,7 +6,7 @@ use blindcache::{BackendErrorKind, CloudflareKvBackend, CloudflareKvBuilder};
 use blindcache_server_tests::{Asked, Certs, Cloudflare, HttpFake, Proxy, Remote, Said, Store};
 
 use crate::{
-    MINUTE, calls,
+    LEFT, MINUTE, calls,
     case::Case,
     failures,
     http::repeated,
@@ -86,7 +86,7 @@ async fn nothing_marked_is_shown_by_cloudflare_kv() {
 
     // Free pages of its database may hold names of entries that were deleted, too.
     let names = remains::names(&held);
-    assert!(names.len() >= 2 * calls::LEFT, "{}", names.len());
+    assert!(names.len() >= LEFT, "{}", names.len());
     let names = remains::marks_of(&(&names | &remains::names(&secure.contents().await)));
     let (traffic, count) = remains::cut(&proxy.recorded(), &[bearer]);
     assert!(count >= calls::LEFT && case.logins.find(&traffic).is_some());

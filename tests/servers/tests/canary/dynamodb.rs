@@ -11,7 +11,15 @@ use blindcache_server_tests::{
     dynamodb::{Dynoxide, REGION, TABLE, client, items},
 };
 
-use crate::{MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, route};
+use crate::{
+    LEFT, MINUTE,
+    case::Case,
+    failures,
+    journal::{self, Log},
+    keyring, logins,
+    marks::Marks,
+    route,
+};
 
 #[tokio::test]
 async fn nothing_marked_is_shown_by_dynamodb() {
@@ -49,7 +57,7 @@ async fn nothing_marked_is_shown_by_dynamodb() {
     let (all, failed) = failures::every_call(down, &mut case).await;
     assert_eq!(all, failed);
 
-    assert_eq!(names.len(), 2 * 2 * calls::LEFT); // two calls of all on each of two ways
+    assert_eq!(names.len(), 2 * LEFT); // on each of two ways
     let mut written = Marks::default();
     names.iter().for_each(|name| written.add("the name of an entry", &name.as_bytes()[name.len() - 51..]));
     let traffic = proxy.recorded();
@@ -70,6 +78,7 @@ async fn nothing_marked_is_shown_by_dynamodb() {
         ("the table", &held, false),
         ("the log", &logged, false),
         ("an error or a Debug", shown.as_bytes(), true),
+        ("the metrics", journal::metrics().as_bytes(), true),
         ("the log's lines of this library", ours.as_bytes(), true),
     ] {
         let of_lines = [&written, &logins].into_iter().filter(|_| with_names);

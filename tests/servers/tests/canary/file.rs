@@ -7,7 +7,7 @@ use blindcache::{Backend as _, FileBackend, FileBuilder, StoreKey, Swept};
 use blindcache_server_tests::{Files, Store, entry};
 
 use crate::{
-    MINUTE, calls,
+    LEFT, MINUTE,
     case::Case,
     failures,
     journal::Log,
@@ -36,7 +36,7 @@ async fn nothing_marked_is_shown_by_files() {
     let backend = builder.build().unwrap();
     route(backend.clone(), &keys, &masters, &mut case).await;
     let swept: Swept = case.show(backend.sweep().await.unwrap());
-    assert_eq!(swept.entries, 2 * 2 * calls::LEFT as u64);
+    assert_eq!(swept.entries, 2 * LEFT as u64);
 
     let (control, canary) = remains::control(&mut case);
     fs::write(dir.join("control"), canary).unwrap();
@@ -46,7 +46,7 @@ async fn nothing_marked_is_shown_by_files() {
     let at = held.windows(own.len()).position(|it| it == own).unwrap();
     held.drain(at..at + own.len());
     let names = remains::names(&held);
-    assert_eq!(names.len(), 2 * 2 * calls::LEFT);
+    assert_eq!(names.len(), 2 * LEFT);
     spoilt(&dir, &backend, &names, &mut case).await;
     let names = remains::marks_of(&names);
     failing(&dir, &mut case).await;

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
 use crate::{
-    MINUTE, calls,
+    LEFT, MINUTE, calls,
     case::Case,
     failures,
     journal::Log,
@@ -57,7 +57,7 @@ async fn nothing_marked_is_shown_by_http() {
 
     // What each way left: the names may be in the traffic and the store, and 8 characters of each anywhere.
     let names = remains::names(&held);
-    assert_eq!(names.len(), 3 * 2 * calls::LEFT);
+    assert_eq!(names.len(), 3 * LEFT);
     let names = remains::marks_of(&(&names | &remains::names(&secure.contents().await)));
     let traffic = proxy.recorded();
     assert!(case.logins.find(&traffic).is_some());

@@ -1,14 +1,27 @@
-//! Everything that this process logs by `tracing` or `log`, at their highest level.
+//! Everything that this process logs by `tracing` or `log`, at their highest level, and all its metrics.
 
 use std::{
     io,
     sync::{Arc, Mutex, OnceLock},
 };
 
+use metrics_util::debugging::{DebuggingRecorder, Snapshotter};
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 use crate::marks::Marks;
+
+/// Every metric of this process, from the first call on, with its labels, as text.
+pub(crate) fn metrics() -> String {
+    static NUMBERS: OnceLock<Snapshotter> = OnceLock::new();
+    let numbers = NUMBERS.get_or_init(|| {
+        let recorder = DebuggingRecorder::new();
+        let numbers = recorder.snapshotter();
+        recorder.install().unwrap();
+        numbers
+    });
+    format!("{:?}", numbers.snapshot().into_vec())
+}
 
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -21,6 +34,7 @@ impl Log {
             let log = Self::default();
             tracing::subscriber::set_global_default(log.subscriber()).unwrap();
             tracing_log::LogTracer::init().unwrap(); // at the highest level
+            metrics();
             log
         })
     }

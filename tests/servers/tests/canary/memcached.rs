@@ -4,7 +4,15 @@
 use blindcache::{MemcachedBackend, MemcachedBuilder};
 use blindcache_server_tests::{Certs, Memcached, MemcachedOptions, Proxy, Remote, Store};
 
-use crate::{MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, route};
+use crate::{
+    LEFT, MINUTE,
+    case::Case,
+    failures,
+    journal::{self, Log},
+    keyring, logins,
+    marks::Marks,
+    route,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_marked_is_shown_by_memcached() {
@@ -34,7 +42,7 @@ async fn nothing_marked_is_shown_by_memcached() {
     assert_eq!(all, failed);
 
     // What each way left: the names may be in the traffic and the store, and 8 characters of each anywhere.
-    assert_eq!(names.len(), 2 * calls::LEFT);
+    assert_eq!(names.len(), LEFT);
     let mut written = Marks::default();
     names.iter().for_each(|name| written.add("the name of an entry", &name.as_bytes()[name.len() - 51..]));
     let traffic = proxy.recorded();
@@ -49,6 +57,7 @@ async fn nothing_marked_is_shown_by_memcached() {
         ("the traffic", &*traffic, false),
         ("the store", &held, false),
         ("an error or a Debug", shown.as_bytes(), true),
+        ("the metrics", journal::metrics().as_bytes(), true),
         ("the log", &logged, true),
     ] {
         let looked_for = [&marks, &logins].into_iter().chain(with_names.then_some(&written));

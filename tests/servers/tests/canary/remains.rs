@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
 };
 
-use crate::{case::Case, marks::Marks};
+use crate::{case::Case, journal, marks::Marks};
 
 /// What a store key has after its prefix: `b1.` and so many characters.
 const LOCATOR: usize = 52;
@@ -36,11 +36,12 @@ pub(crate) fn marks_of(names: &BTreeSet<String>) -> Marks {
     marks
 }
 
-/// A mark in the log and in an error; the caller puts it everywhere else.
+/// A mark in the log, in the metrics and in an error; the caller puts it everywhere else.
 pub(crate) fn control(case: &mut Case) -> (Marks, String) {
     let mut control = Marks::default();
     let canary = control.text("the control");
     tracing::trace!("{canary}");
+    metrics::counter!("planted", "label" => canary.clone()).increment(1);
     case.error(io::Error::other(canary.clone()));
     (control, canary)
 }
@@ -74,8 +75,9 @@ pub(crate) fn cut(traffic: &[u8], lines: &[String]) -> (Vec<u8>, usize) {
 pub(crate) fn nothing_is_found(case: Case, names: &Marks, control: &Marks, places: Vec<Place>) {
     let Case { marks, logins, shown } = case;
     let shown = Place { what: "an error or a Debug", text: shown.into(), named: false };
+    let metrics = Place { what: "the metrics", text: journal::metrics().into(), named: false };
     let mut leaks = Vec::new();
-    for Place { what, text, named } in places.into_iter().chain([shown]) {
+    for Place { what, text, named } in places.into_iter().chain([shown, metrics]) {
         assert!(control.find(&text).is_some(), "the control is not found in {what}");
         assert!(!named || names.find(&text).is_some(), "no name is found in {what}");
         let looked_for = [&marks, &logins].into_iter().chain((!named).then_some(names));

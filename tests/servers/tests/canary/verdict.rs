@@ -6,17 +6,17 @@ use blindcache::{Sealed, StoreKey, Write};
 use blindcache_server_tests::{Proxy, Server, until};
 
 use crate::{
-    cache, calls,
+    cache,
     case::Case,
-    journal::Log,
+    journal::{Log, metrics},
     logins,
     marks::Marks,
     store::{self, Monitor},
     upstash::Databases,
 };
 
-/// How many entries two calls of [`calls::every_call`] on each of eight ways leave in the server, and the caches.
-const LEFT: usize = 8 * 2 * calls::LEFT + cache::LEFT;
+/// How many entries the eight ways leave in the server, and the caches.
+const LEFT: usize = 8 * crate::LEFT + cache::LEFT;
 
 pub(crate) struct Places<'a> {
     pub(crate) server: &'a Server,
@@ -49,9 +49,11 @@ pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user,
         ("what Upstash holds", places.upstash.dump()),
         ("an error or a Debug", shown.into()),
         ("the log", logged(places.log)),
+        ("the metrics", metrics().into()),
     ] {
         assert!(control.find(&text).is_some(), "the control is not found in {place}");
-        let of_the_store = ["the log", "an error or a Debug"].contains(&place).then_some(&names);
+        let of_the_store =
+            ["the log", "the metrics", "an error or a Debug"].contains(&place).then_some(&names);
         let found = [&marks, &logins].into_iter().chain(of_the_store).filter_map(|marks| marks.find(&text));
         leaks.extend(found.map(|found| format!("{place}: {found}")));
     }
@@ -82,6 +84,7 @@ async fn control(places: &Places<'_>, case: &mut Case) -> Marks {
     until("the server tells", async || control.find(&places.monitor.heard()).is_some()).await;
     places.upstash.control(&canary);
     tracing::trace!("{canary}");
+    metrics::counter!("planted", "label" => canary.clone()).increment(1);
     case.error(io::Error::other(canary));
     control
 }
