@@ -187,6 +187,7 @@ async fn every_flipped_bit_truncation_and_extension_is_refused() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         flipped
     }));
+    println!("{} changed entries", changed.len());
     for entry in changed {
         reason(served(entry).get::<User>("k").await);
     }

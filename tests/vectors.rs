@@ -23,6 +23,7 @@ fn each(section: &str, check: impl Fn(&Value)) {
             println!("{file:?}: {section} {at}, {}", row["name"]);
             check(row);
         }
+        println!("{} rows of {section}", rows.len());
     }
 }
 
