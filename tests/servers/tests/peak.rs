@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use blindcache::{Backend, BackendErrorKind as Kind, EncryptedBackend, Error, Keyring, MasterKey, RedisBackend};
+use blindcache::{
+    Backend, BackendErrorKind as Kind, EncryptedBackend, Error, Keyring, MasterKey, RedisBackend,
+};
 use blindcache_server_tests::{Server, in_time, peak};
 
 const ANSWER: usize = 100_000_000;
