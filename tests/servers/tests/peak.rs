@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use blindcache::{
-    Backend, BackendErrorKind as Kind, EncryptedBackend, Error, Keyring, MasterKey, RedisBackend,
-};
+use blindcache::{BackendErrorKind as Kind, EncryptedBackend, Error, Keyring, MasterKey, RedisBackend};
 use blindcache_server_tests::{Server, in_time, peak};
 
 const ANSWER: usize = 100_000_000;
@@ -25,7 +23,8 @@ async fn swollen(server: &Server, max_entry: usize) -> EncryptedBackend<RedisBac
 }
 
 #[tokio::test]
-async fn answer_of_100_mb_is_not_read_where_entries_are_smaller_and_not_copied_where_they_are_not() {
+async fn answer_of_100_mb_is_not_read_where_entries_are_smaller_and_costs_twice_its_length_where_they_are_not()
+ {
     let server = Server::start();
     let acme = swollen(&server, 1 << 20).await;
     let before = peak();
@@ -36,11 +35,10 @@ async fn answer_of_100_mb_is_not_read_where_entries_are_smaller_and_not_copied_w
     assert!(more < 16 << 20, "{more} bytes");
 
     let acme = swollen(&server, RedisBackend::LARGEST_ENTRY).await;
-    assert_eq!(acme.backend().name(), "redis");
     let before = peak();
     let refused = in_time(acme.get::<u64>("k")).await;
     assert!(matches!(refused, Err(Error::Unreadable(_))), "{refused:?}");
     let more = peak() - before;
     println!("{more} bytes of memory for an answer of {ANSWER}, where entries may be as long");
-    assert!(more < 3 * ANSWER, "{more} bytes");
+    assert!(more < 5 * ANSWER / 2, "{more} bytes");
 }
