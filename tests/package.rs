@@ -163,38 +163,6 @@ fn dependencies(manifest: &str) -> Vec<&str> {
     names
 }
 
-/// Each claim of SECURITY.md names files, and tests in them: all of them exist.
-#[test]
-fn the_tests_that_security_md_names_exist() {
-    let missing = unheld(&read("SECURITY.md"));
-    assert_eq!(missing, Vec::<String>::new());
-    let planted = "| C1 | a claim | | `tests/nowhere.rs`, `tests/boundary.rs` (`no_such_test`) |";
-    assert_eq!(unheld(planted), ["tests/nowhere.rs", "no_such_test"]);
-}
-
-/// What the rows of claims name in vain: files, and tests in the file or folder before them.
-fn unheld(text: &str) -> Vec<String> {
-    let mut missing = Vec::new();
-    let claims = text.lines().filter(|line| line.starts_with("| C"));
-    for names in claims.map(|row| row.rsplit('|').nth(1).unwrap()) {
-        let mut source = String::new();
-        for name in names.split('`').skip(1).step_by(2) {
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-            let is_path = name.contains('/') || name.contains('.');
-            match (is_path, path.is_dir()) {
-                (true, true) => source.clear(),
-                (true, false) => match std::fs::read_to_string(&path) {
-                    Ok(text) => source = text,
-                    Err(_) => missing.push(name.to_owned()),
-                },
-                (false, _) if source.contains(&format!("fn {name}(")) => {}
-                (false, _) => missing.push(name.to_owned()),
-            }
-        }
-    }
-    missing
-}
-
 fn read(name: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }

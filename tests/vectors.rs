@@ -23,6 +23,8 @@ fn each(section: &str, check: impl Fn(&Value)) {
             println!("{file:?}: {section} {at}, {}", row["name"]);
             check(row);
         }
+        let refused = rows.iter().filter(|row| row["expect"].as_str().is_some_and(|it| it != "ok")).count();
+        println!("{} rows of {section}, {refused} of them to be refused", rows.len());
     }
 }
 

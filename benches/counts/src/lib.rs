@@ -103,8 +103,8 @@ pub fn paths() -> Vec<(&'static str, fn() -> Path)> {
             let cache = cache(Cache::builder(store()).l1_ttl(DAY));
             now(cache.set("user:42", Arc::new(text(64)))).unwrap();
             Box::new(move || {
-                let computed =
-                    now(cache.get_or_compute("user:42", || async { Ok::<Arc<String>, Infallible>(Arc::default()) }));
+                let computed = now(cache
+                    .get_or_compute("user:42", || async { Ok::<Arc<String>, Infallible>(Arc::default()) }));
                 black_box(computed.unwrap());
             })
         }),

@@ -1,10 +1,21 @@
 //! A call of each method.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::{Duration, Instant},
+};
 
 use blindcache::{Backend, BackendError, BackendErrorKind};
 
 use crate::{entry, in_time, key};
+
+/// The longest call of [`each_method`] in this process, in milliseconds.
+static LONGEST: AtomicU64 = AtomicU64::new(0);
+
+/// How long the longest call of [`each_method`] in this process took.
+pub fn longest_call() -> Duration {
+    Duration::from_millis(LONGEST.load(SeqCst))
+}
 
 /// How a call of each method ends, each within this time: `get`, `set`, `delete`, `exists`, the same for batches of two
 /// names, but `exists`, and `ping`. What is under `key(1)` is only read.
@@ -30,7 +41,9 @@ async fn kind<T>(
 ) -> Result<(), BackendErrorKind> {
     let started = Instant::now();
     let outcome = in_time(call).await;
-    assert!(started.elapsed() < within, "{:?}", started.elapsed());
+    let took = started.elapsed();
+    LONGEST.fetch_max(took.as_millis() as u64, SeqCst);
+    assert!(took < within, "{took:?}");
     outcome.map(drop).map_err(|err| {
         assert_eq!(err.backend(), name);
         err.kind()

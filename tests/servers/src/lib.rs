@@ -29,7 +29,7 @@ use std::{
 use blindcache::{Backend, BackendError, BackendErrorKind, RedisBackend, Sealed, StoreKey};
 
 pub use self::{
-    calls::each_method,
+    calls::{each_method, longest_call},
     certs::Certs,
     cloudflare::Cloudflare,
     cluster::{Cluster, Lone},

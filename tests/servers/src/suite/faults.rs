@@ -7,7 +7,7 @@ use blindcache::{
 use tokio::task::JoinSet;
 
 use super::drops::{Drops, fill, stored};
-use crate::{Fault, HANG, LIMIT, Proxy, Remote, each_method, entry, healed, in_time, key};
+use crate::{Fault, HANG, LIMIT, Proxy, Remote, each_method, entry, healed, in_time, key, longest_call};
 
 /// The kind of the error that the call ends with, in time.
 async fn met<S: Remote, T>(call: impl Future<Output = Result<T, BackendError>>) -> BackendErrorKind {
@@ -47,6 +47,7 @@ pub async fn every_fault_is_typed_and_heals<S: Remote>() {
     ] {
         ends_in(&store, fault, kinds).await;
     }
+    println!("{}: the longest call took {:?}, at limits of {LIMIT:?}", S::NAME, longest_call());
 }
 
 /// Nothing listens, and then something does again.

@@ -18,7 +18,7 @@ use crate::{
     journal::{self, Log},
     keyring, logins,
     marks::Marks,
-    route,
+    remains, route,
 };
 
 #[tokio::test]
@@ -73,6 +73,7 @@ async fn nothing_marked_is_shown_by_dynamodb() {
     assert!(written.find(&logged).is_some() && case.logins.find(&logged).is_some());
 
     let Case { marks, logins, shown } = case;
+    remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
     for (place, text, with_names) in [
         ("the traffic", &*traffic, false),
         ("the table", &held, false),

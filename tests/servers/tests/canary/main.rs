@@ -125,7 +125,8 @@ fn printed_by(test: &str) -> Vec<String> {
     let lines = printed.lines().map(|line| line.trim_start_matches(&format!("test {test} ... ")));
     let of_harness = |line: &str| {
         let slow = line == format!("test {test} has been running for over 60 seconds");
-        slow || line == "running 1 test" || line.starts_with("test result: ok")
+        let of_verdict = line.starts_with(remains::SEARCHED);
+        slow || of_verdict || line == "running 1 test" || line.starts_with("test result: ok")
     };
     lines.filter(|line| !line.is_empty() && !of_harness(line)).map(str::to_owned).collect()
 }

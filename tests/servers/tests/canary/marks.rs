@@ -86,6 +86,11 @@ impl Marks {
         self.needles.entry(start).or_default().push(needle);
     }
 
+    /// How many texts are looked for.
+    pub(crate) fn forms(&self) -> usize {
+        self.needles.values().map(Vec::len).sum()
+    }
+
     /// The first part of a mark in `text`, or in what is left of it without white space.
     pub(crate) fn find(&self, text: &[u8]) -> Option<Found> {
         let squeezed: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();

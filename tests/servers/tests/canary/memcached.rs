@@ -11,7 +11,7 @@ use crate::{
     journal::{self, Log},
     keyring, logins,
     marks::Marks,
-    route,
+    remains, route,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,6 +53,7 @@ async fn nothing_marked_is_shown_by_memcached() {
     assert!(control.find(&logged).is_some());
 
     let Case { marks, logins, shown } = case;
+    remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
     for (place, text, with_names) in [
         ("the traffic", &*traffic, false),
         ("the store", &held, false),

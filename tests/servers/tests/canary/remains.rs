@@ -76,12 +76,21 @@ pub(crate) fn nothing_is_found(case: Case, names: &Marks, control: &Marks, place
     let Case { marks, logins, shown } = case;
     let shown = Place { what: "an error or a Debug", text: shown.into(), named: false };
     let metrics = Place { what: "the metrics", text: journal::metrics().into(), named: false };
-    let mut leaks = Vec::new();
+    let (mut leaks, mut searched) = (Vec::new(), 0);
     for Place { what, text, named } in places.into_iter().chain([shown, metrics]) {
         assert!(control.find(&text).is_some(), "the control is not found in {what}");
         assert!(!named || names.find(&text).is_some(), "no name is found in {what}");
         let looked_for = [&marks, &logins].into_iter().chain((!named).then_some(names));
         leaks.extend(looked_for.filter_map(|marks| marks.find(&text)).map(|it| format!("{what}: {it}")));
+        searched += text.len();
     }
+    tell(searched, &marks, &logins);
     assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+/// What a line begins with that tells how much was searched, and that no library prints.
+pub(crate) const SEARCHED: &str = "canary: ";
+
+pub(crate) fn tell(searched: usize, marks: &Marks, logins: &Marks) {
+    println!("{SEARCHED}{searched} bytes searched for {} forms of marks", marks.forms() + logins.forms());
 }

@@ -11,6 +11,7 @@ use crate::{
     journal::{Log, metrics},
     logins,
     marks::Marks,
+    remains,
     store::{self, Monitor},
     upstash::Databases,
 };
@@ -39,7 +40,7 @@ pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user,
     let (traffic_but_logins, count) = logins::cut(&traffic, user, password);
     assert!(count >= 4 && logins.find(&traffic).is_some());
 
-    let mut leaks = Vec::new();
+    let (mut leaks, mut searched) = (Vec::new(), 0);
     for (place, text) in [
         ("the traffic", traffic_but_logins),
         ("the commands", places.monitor.heard()),
@@ -56,7 +57,9 @@ pub(crate) async fn nothing_is_found(places: &Places<'_>, mut case: Case, [user,
             ["the log", "the metrics", "an error or a Debug"].contains(&place).then_some(&names);
         let found = [&marks, &logins].into_iter().chain(of_the_store).filter_map(|marks| marks.find(&text));
         leaks.extend(found.map(|found| format!("{place}: {found}")));
+        searched += text.len();
     }
+    remains::tell(searched, &marks, &logins);
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
