@@ -61,6 +61,7 @@ def replies():
         header = b"bcfile\0\1" + expires.to_bytes(8, "big") + length.to_bytes(8, "big")
         yield "file_header", header + bytes(min(length, 116))
         yield "file_header", header[:20]
+        yield "file_header", header + bytes(50)
     for reply in [
         b"$3\r\nabc\r\n", b"$-1\r\n", b"$0\r\n\r\n", b":1\r\n", b":-9223372036854775808\r\n", b"+OK\r\n",
         b"-ERR max daily request limit exceeded. Limit: 10000, Usage: 10001\r\n", b"-WRONGPASS invalid\r\n",
