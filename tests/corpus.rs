@@ -64,6 +64,15 @@ fn every_target_has_a_corpus_and_a_program() {
     let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let programs = names_in("fuzz_targets");
     assert_eq!(names_in("corpus"), programs);
+    let read = |file| fs::read_to_string(fuzz().join(file)).unwrap();
+    let (manifest, text) = (read("Cargo.toml"), read("../CONTRIBUTING.md"));
+    for name in &programs {
+        assert!(
+            manifest.contains(&format!("\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n")),
+            "{name}"
+        );
+    }
+    assert!(text.contains(&format!("There are {} targets", programs.len())));
     if cfg!(all(
         feature = "cloudflare-kv",
         feature = "dynamodb",
