@@ -2,6 +2,8 @@
 
 mod cache;
 mod default;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod keys;
 mod secret;
 #[cfg(feature = "upstash")]

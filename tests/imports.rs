@@ -44,7 +44,24 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
     (
         "testing",
         &[
-            ("backend", Only(&["Backend", "AnyBackend", "Write", "MemoryBackend"])),
+            // Of the stores what their `fuzz.rs` has, beside the parsers that it is about.
+            (
+                "backend",
+                Only(&[
+                    "Backend",
+                    "AnyBackend",
+                    "Write",
+                    "MemoryBackend",
+                    "cloudflare_kv",
+                    "dynamodb",
+                    "file",
+                    "memcached",
+                    "redis",
+                    "upstash",
+                    "web",
+                ]),
+            ),
+            ("config", Only(&["fuzz"])),
             ("crypto", All),
             ("codec", All),
             ("key", All),

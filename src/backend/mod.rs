@@ -29,7 +29,7 @@ mod tls;
 #[cfg(feature = "upstash")]
 pub(crate) mod upstash;
 #[cfg(any(feature = "http", feature = "cloudflare-kv", feature = "upstash"))]
-mod web;
+pub(crate) mod web;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

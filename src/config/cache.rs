@@ -131,7 +131,7 @@ pub(super) fn text(
 }
 
 /// A whole number of seconds, or of the unit that follows it.
-fn duration(text: &str) -> Result<Duration, SettingError> {
+pub(super) fn duration(text: &str) -> Result<Duration, SettingError> {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let millis = match unit {

@@ -3,6 +3,8 @@
 mod builder;
 mod bulk;
 mod envelope;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod throttle;
 mod wire;
 

@@ -6,6 +6,8 @@ mod builder;
 mod call;
 mod connector;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod item;
 mod link;
 mod table;

@@ -9,6 +9,8 @@ mod blocking;
 mod builder;
 mod dir;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod header;
 mod ledger;
 mod place;

@@ -116,7 +116,7 @@ impl Connection {
     }
 }
 
-async fn replies<R: AsyncBufRead + Unpin>(
+pub(super) async fn replies<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     request: &Request,
     max_entry: usize,

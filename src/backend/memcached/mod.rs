@@ -5,6 +5,8 @@ mod builder;
 mod cluster;
 mod connection;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod request;
 mod ring;
 mod server;

@@ -9,6 +9,8 @@ mod command;
 mod connect;
 mod doubt;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod link;
 mod meter;
 mod request;

@@ -140,7 +140,7 @@ impl Sentinels {
 }
 
 /// The answer: a host and a port, or nil where the service is not known.
-fn address(answer: Value) -> Result<(String, u16), Failure> {
+pub(super) fn address(answer: Value) -> Result<(String, u16), Failure> {
     let parts = match answer {
         Value::Nil => return Err(Failure::setting("a sentinel does not know the service")),
         Value::Array(parts) => parts,
@@ -163,6 +163,11 @@ pub(super) async fn check_role(connection: &Connection) -> Result<(), Failure> {
     if let Some(failure) = request.refusal(&answer) {
         return Err(failure);
     }
+    role(&answer)
+}
+
+/// The answer to `ROLE` of a master.
+pub(super) fn role(answer: &Value) -> Result<(), Failure> {
     match answer {
         Value::Array(parts) => match parts.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(()),

@@ -2,6 +2,8 @@
 
 mod batch;
 mod builder;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod refusal;
 mod request;
 mod resp2;

@@ -72,23 +72,10 @@ fn number(text: &[u8]) -> Result<i64, Garbage> {
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
-    use super::*;
+    use super::{super::fuzz::written, *};
 
     fn parse(bytes: &[u8]) -> Result<Reply, Garbage> {
         Reply::parse(&Bytes::copy_from_slice(bytes))
-    }
-
-    /// What these bytes would be written as again.
-    fn written(reply: &Reply) -> Vec<u8> {
-        match reply {
-            Reply::Bulk(entry) => {
-                [format!("${}\r\n", entry.len()).as_bytes(), &entry[..], &b"\r\n"[..]].concat()
-            }
-            Reply::Nil => b"$-1\r\n".to_vec(),
-            Reply::Integer(number) => format!(":{number}\r\n").into_bytes(),
-            Reply::Line(line) => [&b"+"[..], &line[..], &b"\r\n"[..]].concat(),
-            Reply::Error(line) => [&b"-"[..], &line[..], &b"\r\n"[..]].concat(),
-        }
     }
 
     #[test]

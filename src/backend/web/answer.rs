@@ -16,7 +16,7 @@ const REFUSAL: usize = 16 * 1024;
 /// Most bytes that are reserved for a body before any of it is there.
 const RESERVED: usize = 1024 * 1024;
 /// The longest time that a server may ask to be left alone.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// A whole answer.
 pub(crate) struct Answer {
@@ -66,7 +66,7 @@ impl Answer {
 }
 
 /// `Retry-After`, RFC 9110, section 10.2.3: seconds, or a date, which is taken by the server's own clock if it tells it.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let after = text(RETRY_AFTER)?;
@@ -96,7 +96,7 @@ impl Body {
         Self::sized(response.status().is_success(), length, largest)
     }
 
-    fn sized(is_success: bool, length: Option<u64>, largest: usize) -> Result<Self, Failure> {
+    pub(super) fn sized(is_success: bool, length: Option<u64>, largest: usize) -> Result<Self, Failure> {
         let largest = if is_success { largest } else { REFUSAL };
         let mut body =
             Self { largest, may_be_cut: !is_success, cut: false, broke_off: false, bytes: BytesMut::new() };

@@ -4,6 +4,8 @@ mod answer;
 mod base;
 mod batch;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod pool;
 mod settings;
 #[cfg(any(feature = "http", feature = "upstash"))]

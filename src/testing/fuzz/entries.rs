@@ -73,7 +73,8 @@ pub fn seal_open(data: &[u8]) {
         _ => Padding::Fixed(u32::from(input.byte()) + 1),
     };
     let created_at = input.number() % (NOW + 300_001);
-    let expires_at = if input.byte() % 4 == 0 { NEVER } else { NOW + 1 + input.number() % (1 << 62) };
+    let expires_at =
+        if input.byte() % 4 == 0 { NEVER } else { created_at.max(NOW) + 1 + input.number() % (1 << 62) };
     let stale_at = created_at + input.number() % (expires_at - created_at);
     let codec = if input.byte() % 2 == 0 { Codec::MessagePack } else { Codec::Raw };
     let meta = Meta { codec, schema: 0, created_at, stale_at, expires_at };

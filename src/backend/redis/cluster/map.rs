@@ -43,8 +43,8 @@ impl Map {
 /// Slots that one master serves, both ends included.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
-    first: u16,
-    last: u16,
+    pub(super) first: u16,
+    pub(super) last: u16,
     pub(super) master: Endpoint,
 }
 

@@ -1,5 +1,7 @@
 //! Redis Cluster: which node a name is on, and the way there when that changes.
 
+#[cfg(feature = "testing")]
+pub(super) mod fuzz;
 mod map;
 mod nodes;
 mod order;
