@@ -11,6 +11,7 @@ mod flight;
 mod freshness;
 mod given_up;
 mod invalidate;
+mod limits;
 mod memory;
 mod pause;
 mod races;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use blindcache::{Builder, Cache, L1};
 
-use super::store::{World, ms, secs};
+use super::store::{World, ms, secs, settle};
 
 #[tokio::test]
 async fn memory_is_bounded_by_entries_and_by_bytes() {
@@ -256,4 +256,164 @@ async fn large_entry_is_kept_however_many_processors_there_are() {
     let cache = world.builder().l1_bytes(16 << 20).build().unwrap();
     cache.set("k", "x".repeat(7 << 19)).await.unwrap();
     assert_eq!(cache.stats().l1_entries, 1);
+}
+
+#[tokio::test]
+async fn value_that_was_read_from_the_store_is_a_hit_from_then_on() {
+    for mode in [L1::Values, L1::Sealed] {
+        let world = World::new();
+        world.cache().set_many([("k", 1), ("l", 2)]).await.unwrap();
+        let cache = world.builder().l1_mode(mode).build().unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        assert_eq!(cache.get_many(["l"]).await.unwrap(), [Some(2)]);
+        world.store.calls();
+        assert_eq!(cache.get_many(["k", "l"]).await.unwrap(), [Some(1), Some(2)]);
+        assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(9)).await, Ok(1));
+        assert!(world.store.calls().is_empty() && cache.stats().l1_hits == 3);
+    }
+}
+
+/// Memory and markers are believed for as long as the test takes.
+fn believing(world: &World) -> Builder {
+    world.builder().l1_ttl(secs(1_000)).marker_ttl(secs(1_000))
+}
+
+#[tokio::test]
+async fn of_two_values_of_one_moment_that_of_the_store_counts() {
+    let world = World::new();
+    let cache = stale(believing(&world));
+    cache.set("k", 1).await.unwrap();
+    world.cache().set("k", 2).await.unwrap();
+    world.clock.advance(secs(10));
+    assert_eq!(cache.get("k").await.unwrap(), Some(2));
+    world.store.calls();
+    assert_eq!(cache.get("k").await.unwrap(), Some(2));
+    assert!(world.store.calls().is_empty(), "memory holds it by now");
+}
+
+#[tokio::test]
+async fn newer_value_of_another_process_takes_the_place_of_a_stale_one_in_memory() {
+    let world = World::new();
+    let cache = stale(believing(&world));
+    cache.set("k", 1).await.unwrap();
+    world.clock.advance(secs(10));
+    world.cache().set("k", 2).await.unwrap();
+    for asked in [true, false] {
+        world.store.calls();
+        assert_eq!(cache.get("k").await.unwrap(), Some(2));
+        assert_eq!(!world.store.calls().is_empty(), asked);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_longer_believed_makes_way_for_an_older_entry_of_the_store() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(600)).marker_ttl(secs(1_000)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    let (name, old) = world.store.entries().remove(0);
+    world.clock.advance(ms(1));
+    cache.set("k", 2).await.unwrap();
+    world.store.plant(&name, Some(old));
+    world.clock.advance(secs(30));
+    for asked in [true, false] {
+        world.store.calls();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        assert_eq!(!world.store.calls().is_empty(), asked);
+    }
+}
+
+#[tokio::test]
+async fn invalidated_value_in_memory_makes_way_for_an_older_entry_without_the_tag() {
+    let world = World::new();
+    let cache = stale(believing(&world));
+    cache.entry("k").ttl(secs(25)).set(1).await.unwrap();
+    let (name, old) = world.store.entries().remove(0);
+    world.clock.advance(ms(1));
+    cache.entry("k").tags(["t"]).set(2).await.unwrap();
+    cache.invalidate_tag("t").await.unwrap();
+    world.store.plant(&name, Some(old));
+    for asked in [true, false] {
+        world.store.calls();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        assert_eq!(!world.store.calls().is_empty(), asked);
+    }
+}
+
+#[tokio::test]
+async fn stale_value_that_the_store_has_lost_stays_in_memory_as_long_as_it_is_believed() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).stale(secs(100)).fail_safe_pause(secs(0)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    world.without_memory().delete("k").await.unwrap();
+    world.clock.advance(secs(10));
+    let fails = async || Err::<i32, _>("no");
+    for _ in 0..2 {
+        assert_eq!(cache.get_or_compute("k", fails).await, Ok(1));
+        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    }
+    world.clock.advance(secs(20));
+    assert_eq!(cache.get_or_compute("k", fails).await, Err("no"));
+    assert_eq!(cache.stats().l1_entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_fails_is_not_asked_again_for_what_was_invalidated_meanwhile() {
+    let world = World::new();
+    let cache = world.cache();
+    for key in ["k", "l"] {
+        cache.entry(key).tags(["t"]).set(1).await.unwrap();
+    }
+    world.store.fail();
+    world.store.delay(ms(1));
+    world.store.calls();
+    let asking = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get_many::<i32>(["k", "l"]).await }
+    });
+    settle().await;
+    assert!(cache.invalidate_tag("t").await.is_err());
+    assert!(asking.await.unwrap().is_err());
+    assert_eq!(world.store.calls(), ["get_many", "set"], "for the markers, and for the new one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn value_that_another_call_has_put_into_memory_is_not_asked_for() {
+    let world = World::new();
+    let cache = believing(&world).build().unwrap();
+    cache.get::<i32>("other").await.unwrap();
+    world.store.calls();
+    // It takes no value of another type, and finds in memory what the leader has left.
+    let leader = cache.get_or_compute("k", async || {
+        settle().await;
+        Ok::<i64, ()>(1)
+    });
+    let waiting = async {
+        settle().await;
+        cache.get_or_compute("k", async || Ok::<i32, ()>(9)).await
+    };
+    assert_eq!(tokio::join!(leader, waiting), (Ok(1), Ok(1)));
+    assert_eq!(world.store.calls(), ["get", "set", "get"], "the other type is read from the store");
+    let (one, two) = tokio::join!(
+        cache.refresh("l", async || {
+            settle().await;
+            Ok::<i32, ()>(1)
+        }),
+        async {
+            settle().await;
+            cache.refresh("l", async || Ok::<i32, ()>(2)).await
+        }
+    );
+    assert_eq!((one, two), (Ok(1), Ok(2)));
+    assert_eq!(world.store.calls(), ["set", "set"]);
+}
+
+/// So many that some are told apart by their keys alone: a table looks at few bits of a hash first.
+#[tokio::test]
+async fn many_keys_in_memory_are_all_apart() {
+    let cache = Cache::in_memory().l1(20_000).build().unwrap();
+    cache.set_many((0..10_000).map(|key| (key, key))).await.unwrap();
+    let values = cache.get_many::<i32>(0..20_000).await.unwrap();
+    for (key, value) in (0..).zip(values) {
+        assert_eq!(value, Some(key).filter(|key| *key < 10_000));
+    }
 }

@@ -71,6 +71,19 @@ async fn hours_of_success_do_not_hide_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_20_calls_count_and_no_fewer() {
+    let (store, breaker) = broken_by([]);
+    // 9 of 19 would be enough.
+    let breaker = breaker.share(0.46).unwrap();
+    call(&breaker, 100).await;
+    store.go_on_with(DOWN);
+    call(&breaker, 9).await;
+    assert_eq!(breaker.state(), Closed);
+    call(&breaker, 1).await;
+    assert_eq!(breaker.state(), Open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_share_that_is_always_below_never_opens_it() {
     let (store, breaker) = broken_by([]);
     for _ in 0..100 {
@@ -325,9 +338,37 @@ async fn a_panic_of_the_store_leaves_no_probe_taken() {
     assert_eq!(breaker.state(), Closed);
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_setting_counts_and_leaves_the_others() {
+    let store = Script::always(DOWN);
+    let breaker = || store.clone().breaker().min_calls(3).unwrap().window(ms(100)).unwrap();
+    let breaker = || breaker().open_for(ms(70)).unwrap().probes(2).unwrap().share(1.0).unwrap();
+    for (wait, state) in [(99, Open), (100, Closed)] {
+        let breaker = breaker();
+        call(&breaker, 2).await;
+        assert_eq!(breaker.state(), Closed, "2 calls are not enough");
+        advance(ms(wait)).await;
+        call(&breaker, 1).await;
+        assert_eq!(breaker.state(), state, "after {wait} ms");
+    }
+    let breaker = breaker();
+    call(&breaker, 3).await;
+    assert_eq!(breaker.get(&key()).await.unwrap_err().retry_after(), Some(ms(70)));
+    advance(ms(69)).await;
+    assert_eq!(breaker.state(), Open);
+    advance(ms(1)).await;
+    assert_eq!(breaker.state(), HalfOpen);
+    store.go_on_with(hang());
+    let probes = [(); 2].map(|()| tokio::spawn(got(breaker.clone())));
+    sleep(ms(1)).await;
+    assert_eq!((store.running(), kind(breaker.get(&key()).await)), (2, Kind::Refused));
+    probes.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let breaker = || Script::default().breaker();
+    let hour = Duration::from_secs(3_600);
     for share in [-0.001, 1.001, f64::NAN, f64::INFINITY] {
         refused(breaker().share(share));
     }
@@ -335,10 +376,12 @@ fn settings_that_cannot_work_are_refused() {
         refused(breaker().min_calls(calls));
         refused(breaker().probes(calls));
     }
-    for time in [Duration::ZERO, Duration::from_secs(3_601)] {
+    for time in [Duration::ZERO, hour + Duration::from_nanos(1)] {
         refused(breaker().window(time));
         refused(breaker().open_for(time));
     }
-    let least = breaker().share(0.0).unwrap().min_calls(1).unwrap().probes(1).unwrap();
-    assert_eq!(least.window(ms(1)).unwrap().open_for(ms(1)).unwrap().state(), Closed);
+    for (share, calls, time) in [(0.0, 1, Duration::from_nanos(1)), (1.0, 10_000, hour)] {
+        let breaker = breaker().share(share).unwrap().min_calls(calls).unwrap().probes(calls).unwrap();
+        assert_eq!(breaker.window(time).unwrap().open_for(time).unwrap().state(), Closed);
+    }
 }
