@@ -145,8 +145,9 @@ async fn debug_shows_the_store_and_the_key_ids_and_no_more() {
     let acme = EncryptedBackend::new(MemoryBackend::new(), keys.tenant("acme").unwrap());
     let cache = Cache::builder(acme).build().unwrap();
     cache.set("key", "value".to_owned()).await.unwrap();
-    let store =
-        format!("EncryptedBackend {{ backend: \"memory\", keys: TenantKeys {{ key_ids: [{id:?}], .. }}, .. }}");
+    let store = format!(
+        "EncryptedBackend {{ backend: \"memory\", keys: TenantKeys {{ key_ids: [{id:?}], .. }}, .. }}"
+    );
     assert_eq!(format!("{cache:?}"), format!("Cache {{ store: Some({store}), .. }}"));
     let in_memory = Cache::in_memory().build().unwrap();
     assert_eq!(format!("{in_memory:?}"), "Cache { store: None, .. }");

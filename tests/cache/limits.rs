@@ -78,7 +78,9 @@ async fn shares_are_0_to_1() {
         for built in [world.builder().jitter(share).build(), world.builder().refresh_ahead(share).build()] {
             match built {
                 Ok(_) => assert!(fits, "{share}"),
-                Err(error) => assert!(!fits && matches!(error, Error::Setting(SettingError::Share)), "{share}"),
+                Err(error) => {
+                    assert!(!fits && matches!(error, Error::Setting(SettingError::Share)), "{share}")
+                }
             }
         }
     }
@@ -201,9 +203,11 @@ async fn value_of_5_minutes_ahead_stands_in_for_a_store_that_is_down_and_none_fu
 
 #[tokio::test(start_paused = true)]
 async fn function_that_ends_before_a_time_out_is_waited_for() {
-    let after = |time: Duration| async move || {
-        tokio::time::sleep(time).await;
-        one().await
+    let after = |time: Duration| {
+        async move || {
+            tokio::time::sleep(time).await;
+            one().await
+        }
     };
     for (time, value) in [(ms(99), 1), (ms(101), 0)] {
         let world = World::new();

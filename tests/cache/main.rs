@@ -13,6 +13,7 @@ mod given_up;
 mod invalidate;
 mod limits;
 mod memory;
+mod newest;
 mod pause;
 mod races;
 mod refresh;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use blindcache::{Builder, Cache, L1};
+use blindcache::{Cache, L1};
 
 use super::store::{World, ms, secs, settle};
 
@@ -201,35 +201,6 @@ async fn batch_asks_a_store_that_is_down_once_for_a_marker_ttl() {
     assert_eq!(world.store.calls(), ["get_many"]);
 }
 
-/// Fresh for 10 s, usable for 20 s more.
-fn stale(builder: Builder) -> Cache {
-    builder.ttl(secs(10)).stale(secs(20)).build().unwrap()
-}
-
-#[tokio::test]
-async fn older_entry_of_the_store_does_not_replace_a_stale_value_in_memory() {
-    for mode in [L1::Values, L1::Sealed] {
-        let world = World::new();
-        let cache = stale(world.builder().l1_mode(mode).fail_safe_pause(secs(0)));
-        cache.entry("k").ttl(secs(25)).set(1).await.unwrap();
-        let (name, old) = world.store.entries().remove(0);
-        world.clock.advance(ms(1));
-        cache.set("k", 2).await.unwrap();
-        world.store.plant(&name, Some(old));
-        world.clock.advance(secs(10));
-        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
-        let fails = async || Err::<i32, _>("no");
-        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
-        assert_eq!(cache.get_many::<i32>(["k"]).await.unwrap(), [None]);
-        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
-        // Nor does it hide what another process has written since.
-        world.store.recover();
-        world.clock.advance(ms(1));
-        stale(world.builder()).set("k", 3).await.unwrap();
-        assert_eq!(cache.get("k").await.unwrap(), Some(3));
-    }
-}
-
 #[tokio::test]
 async fn what_has_ended_leaves_memory_when_it_is_asked_for() {
     let world = World::new();
@@ -273,89 +244,6 @@ async fn value_that_was_read_from_the_store_is_a_hit_from_then_on() {
     }
 }
 
-/// Memory and markers are believed for as long as the test takes.
-fn believing(world: &World) -> Builder {
-    world.builder().l1_ttl(secs(1_000)).marker_ttl(secs(1_000))
-}
-
-#[tokio::test]
-async fn of_two_values_of_one_moment_that_of_the_store_counts() {
-    let world = World::new();
-    let cache = stale(believing(&world));
-    cache.set("k", 1).await.unwrap();
-    world.cache().set("k", 2).await.unwrap();
-    world.clock.advance(secs(10));
-    assert_eq!(cache.get("k").await.unwrap(), Some(2));
-    world.store.calls();
-    assert_eq!(cache.get("k").await.unwrap(), Some(2));
-    assert!(world.store.calls().is_empty(), "memory holds it by now");
-}
-
-#[tokio::test]
-async fn newer_value_of_another_process_takes_the_place_of_a_stale_one_in_memory() {
-    let world = World::new();
-    let cache = stale(believing(&world));
-    cache.set("k", 1).await.unwrap();
-    world.clock.advance(secs(10));
-    world.cache().set("k", 2).await.unwrap();
-    for asked in [true, false] {
-        world.store.calls();
-        assert_eq!(cache.get("k").await.unwrap(), Some(2));
-        assert_eq!(!world.store.calls().is_empty(), asked);
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_longer_believed_makes_way_for_an_older_entry_of_the_store() {
-    let world = World::new();
-    let cache = world.builder().ttl(secs(600)).marker_ttl(secs(1_000)).build().unwrap();
-    cache.set("k", 1).await.unwrap();
-    let (name, old) = world.store.entries().remove(0);
-    world.clock.advance(ms(1));
-    cache.set("k", 2).await.unwrap();
-    world.store.plant(&name, Some(old));
-    world.clock.advance(secs(30));
-    for asked in [true, false] {
-        world.store.calls();
-        assert_eq!(cache.get("k").await.unwrap(), Some(1));
-        assert_eq!(!world.store.calls().is_empty(), asked);
-    }
-}
-
-#[tokio::test]
-async fn invalidated_value_in_memory_makes_way_for_an_older_entry_without_the_tag() {
-    let world = World::new();
-    let cache = stale(believing(&world));
-    cache.entry("k").ttl(secs(25)).set(1).await.unwrap();
-    let (name, old) = world.store.entries().remove(0);
-    world.clock.advance(ms(1));
-    cache.entry("k").tags(["t"]).set(2).await.unwrap();
-    cache.invalidate_tag("t").await.unwrap();
-    world.store.plant(&name, Some(old));
-    for asked in [true, false] {
-        world.store.calls();
-        assert_eq!(cache.get("k").await.unwrap(), Some(1));
-        assert_eq!(!world.store.calls().is_empty(), asked);
-    }
-}
-
-#[tokio::test]
-async fn stale_value_that_the_store_has_lost_stays_in_memory_as_long_as_it_is_believed() {
-    let world = World::new();
-    let cache = world.builder().ttl(secs(10)).stale(secs(100)).fail_safe_pause(secs(0)).build().unwrap();
-    cache.set("k", 1).await.unwrap();
-    world.without_memory().delete("k").await.unwrap();
-    world.clock.advance(secs(10));
-    let fails = async || Err::<i32, _>("no");
-    for _ in 0..2 {
-        assert_eq!(cache.get_or_compute("k", fails).await, Ok(1));
-        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
-    }
-    world.clock.advance(secs(20));
-    assert_eq!(cache.get_or_compute("k", fails).await, Err("no"));
-    assert_eq!(cache.stats().l1_entries, 0);
-}
-
 #[tokio::test(start_paused = true)]
 async fn store_that_fails_is_not_asked_again_for_what_was_invalidated_meanwhile() {
     let world = World::new();
@@ -374,37 +262,6 @@ async fn store_that_fails_is_not_asked_again_for_what_was_invalidated_meanwhile(
     assert!(cache.invalidate_tag("t").await.is_err());
     assert!(asking.await.unwrap().is_err());
     assert_eq!(world.store.calls(), ["get_many", "set"], "for the markers, and for the new one");
-}
-
-#[tokio::test(start_paused = true)]
-async fn value_that_another_call_has_put_into_memory_is_not_asked_for() {
-    let world = World::new();
-    let cache = believing(&world).build().unwrap();
-    cache.get::<i32>("other").await.unwrap();
-    world.store.calls();
-    // It takes no value of another type, and finds in memory what the leader has left.
-    let leader = cache.get_or_compute("k", async || {
-        settle().await;
-        Ok::<i64, ()>(1)
-    });
-    let waiting = async {
-        settle().await;
-        cache.get_or_compute("k", async || Ok::<i32, ()>(9)).await
-    };
-    assert_eq!(tokio::join!(leader, waiting), (Ok(1), Ok(1)));
-    assert_eq!(world.store.calls(), ["get", "set", "get"], "the other type is read from the store");
-    let (one, two) = tokio::join!(
-        cache.refresh("l", async || {
-            settle().await;
-            Ok::<i32, ()>(1)
-        }),
-        async {
-            settle().await;
-            cache.refresh("l", async || Ok::<i32, ()>(2)).await
-        }
-    );
-    assert_eq!((one, two), (Ok(1), Ok(2)));
-    assert_eq!(world.store.calls(), ["set", "set"]);
 }
 
 /// So many that some are told apart by their keys alone: a table looks at few bits of a hash first.

@@ -61,10 +61,8 @@ async fn a_refused_retry_does_not_hide_that_the_call_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn pauses_are_random_up_to_a_ceiling_that_doubles_to_the_longest() {
-    pauses_are_up_to([100, 200, 400, 500, 500].map(ms), |retry| {
-        retry.pauses(ms(100), ms(500)).unwrap()
-    })
-    .await;
+    pauses_are_up_to([100, 200, 400, 500, 500].map(ms), |retry| retry.pauses(ms(100), ms(500)).unwrap())
+        .await;
     pauses_are_up_to([25, 50, 100, 200, 250].map(ms), |retry| retry).await;
 }
 
