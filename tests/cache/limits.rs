@@ -69,6 +69,78 @@ async fn ttl_and_stale_time_are_the_longest_at_most() {
     }
 }
 
+#[tokio::test]
+async fn unless_it_is_said_otherwise_a_value_lives_for_5_minutes_and_may_for_30_days() {
+    let world = World::new();
+    let in_memory = Cache::in_memory().clock(&world.clock).build().unwrap();
+    for cache in [world.cache(), world.without_memory(), in_memory] {
+        cache.set("k", 1).await.unwrap();
+        world.clock.advance(secs(300) - ms(1));
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        world.clock.advance(ms(1));
+        assert_eq!(cache.get_or_compute::<i32, _, _, _>("k", async || Err("no")).await, Err("no"));
+        let longest = secs(30 * 24 * 60 * 60);
+        cache.entry("k").ttl(longest).set(1).await.unwrap();
+        assert!(matches!(cache.entry("k").ttl(longest + NANO).set(1).await, Err(Error::Ttl)));
+    }
+}
+
+#[tokio::test]
+async fn unless_it_is_said_otherwise_memory_holds_10_000_values() {
+    let cache = Cache::in_memory().build().unwrap();
+    cache.set_many((0..10_500).map(|key| (key, key))).await.unwrap();
+    let entries = cache.stats().l1_entries;
+    assert!(entries <= 10_000 && entries > 9_000, "{entries}");
+}
+
+#[tokio::test]
+async fn unless_it_is_said_otherwise_memory_holds_64_mib() {
+    // The one that it may hold counts for more than the half, so that no two fit.
+    let cache = Cache::in_memory().l1(1).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    let bytes = cache.stats().l1_bytes;
+    assert!(bytes <= 64 << 20 && 2 * bytes > 64 << 20, "{bytes}");
+}
+
+/// As long as whatever carries the tag, to the last millisecond.
+#[tokio::test]
+async fn marker_of_a_tag_lives_for_the_longest_lifetime() {
+    for (age, invalidated, found) in [
+        (secs(10) - ms(1), false, Ok(1)),
+        (secs(10) - ms(1), true, Err("no")),
+        (secs(10), false, Err("no")),
+        (secs(10), true, Err("no")),
+    ] {
+        let world = World::new();
+        let builder = || world.builder().longest(secs(10)).ttl(secs(4)).stale(secs(6));
+        let cache = builder().build().unwrap();
+        cache.entry("k").tags(["t"]).set(1).await.unwrap();
+        if invalidated {
+            cache.invalidate_tag("t").await.unwrap();
+        }
+        world.clock.advance(age);
+        let other = builder().build().unwrap();
+        assert_eq!(other.get_or_compute("k", async || Err("no")).await, found, "{invalidated} {age:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_believed_the_store_is_asked_each_time() {
+    let world = World::new();
+    let (memory, markers) = (world.builder().l1_ttl(secs(0)), world.builder().marker_ttl(secs(0)));
+    let (memory, markers) = (memory.build().unwrap(), markers.build().unwrap());
+    for cache in [&memory, &markers] {
+        cache.entry("k").tags(["t"]).set(1).await.unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    }
+    let other = world.cache();
+    other.entry("k").tags(["t"]).set(2).await.unwrap();
+    assert_eq!(memory.get("k").await.unwrap(), Some(2));
+    assert_eq!(markers.get("k").await.unwrap(), Some(1));
+    other.invalidate_tag("t").await.unwrap();
+    assert_eq!(markers.get::<i32>("k").await.unwrap(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn shares_are_0_to_1() {
     let world = World::new();
@@ -217,6 +289,12 @@ async fn function_that_ends_before_a_time_out_is_waited_for() {
         let call = cache.entry("k").soft_timeout(ms(100));
         assert_eq!(call.get_or_compute(after(time)).await, Ok(value), "{time:?}");
     }
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).stale(secs(10)).build().unwrap();
+    cache.set("k", 0).await.unwrap();
+    world.clock.advance(secs(10));
+    let endless = cache.entry("k").soft_timeout(Duration::MAX);
+    assert_eq!(endless.get_or_compute(after(secs(100))).await, Ok(1));
     let cache = World::new().cache();
     for (time, in_time) in [(ms(101), false), (ms(99), true)] {
         let call = cache.entry("k").strict().hard_timeout(ms(100));
@@ -229,16 +307,17 @@ async fn function_that_ends_before_a_time_out_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn value_stands_in_for_as_long_as_the_pause() {
-    for in_memory in [true, false] {
+    for (in_memory, pause) in [(true, None), (false, None), (true, Some(secs(3))), (false, Some(secs(3)))] {
         let world = World::new();
         let builder = if in_memory { Cache::in_memory().clock(&world.clock) } else { world.builder() };
         // Markers and memory are known all the time.
-        let builder = builder.marker_ttl(secs(1_000)).l1_ttl(secs(1_000)).fail_safe_pause(secs(3));
-        let cache = builder.ttl(secs(10)).stale(secs(100)).build().unwrap();
+        let builder = builder.marker_ttl(secs(1_000)).l1_ttl(secs(1_000)).ttl(secs(20)).stale(secs(100));
+        let builder = if let Some(pause) = pause { builder.fail_safe_pause(pause) } else { builder };
+        let cache = builder.build().unwrap();
         cache.set("k", 0).await.unwrap();
-        world.clock.advance(secs(10));
+        world.clock.advance(secs(20));
         assert_eq!(cache.get_or_compute("k", async || Err(())).await, Ok(0));
-        world.clock.advance(secs(3) - ms(1));
+        world.clock.advance(pause.unwrap_or(secs(10)) - ms(1));
         assert_eq!(cache.get_or_compute("k", never).await, Ok(0));
         world.clock.advance(ms(1));
         assert_eq!(cache.get_or_compute("k", one).await, Ok(1));

@@ -84,6 +84,18 @@ async fn the_last_20_calls_count_and_no_fewer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn unless_it_is_said_otherwise_half_of_the_calls_open_it_and_one_fewer_does_not() {
+    let (store, breaker) = broken_by([]);
+    let breaker = breaker.min_calls(50).unwrap();
+    call(&breaker, 100).await;
+    store.go_on_with(DOWN);
+    call(&breaker, 49).await;
+    assert_eq!(breaker.state(), Closed);
+    call(&breaker, 1).await;
+    assert_eq!(breaker.state(), Open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_share_that_is_always_below_never_opens_it() {
     let (store, breaker) = broken_by([]);
     for _ in 0..100 {
