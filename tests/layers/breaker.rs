@@ -263,7 +263,7 @@ async fn each_setting_counts_and_leaves_the_others() {
 fn settings_that_cannot_work_are_refused() {
     let breaker = || Script::default().breaker();
     let hour = Duration::from_secs(3_600);
-    for share in [-0.001, 1.001, f64::NAN, f64::INFINITY] {
+    for share in [-f64::EPSILON, 1.0 + f64::EPSILON, f64::NAN, f64::INFINITY] {
         refused(breaker().share(share));
     }
     for calls in [0, 10_001] {
