@@ -1,6 +1,6 @@
 //! Setting, reading, deleting.
 
-use blindcache::{Cache, Error, KeyError};
+use blindcache::{Cache, EncryptedBackend, Error, KeyError, Keyring, MasterKey, MemoryBackend};
 
 use super::store::{World, ms, secs, settle};
 
@@ -135,4 +135,20 @@ async fn jitter_takes_no_more_than_its_share() {
     }
     assert_eq!((left[0], left[49], left[100]), (200, 200, 0));
     assert!((50..150).contains(&left[75]), "spread over the share: {left:?}");
+}
+
+#[tokio::test]
+async fn debug_shows_the_store_and_the_key_ids_and_no_more() {
+    let master = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let keys = Keyring::new(MasterKey::parse(master).unwrap()).unwrap();
+    let id = keys.key_ids()[0];
+    let acme = EncryptedBackend::new(MemoryBackend::new(), keys.tenant("acme").unwrap());
+    let cache = Cache::builder(acme).build().unwrap();
+    cache.set("key", "value".to_owned()).await.unwrap();
+    let store = format!(
+        "EncryptedBackend {{ backend: \"memory\", keys: TenantKeys {{ key_ids: [{id:?}], .. }}, .. }}"
+    );
+    assert_eq!(format!("{cache:?}"), format!("Cache {{ store: Some({store}), .. }}"));
+    let in_memory = Cache::in_memory().build().unwrap();
+    assert_eq!(format!("{in_memory:?}"), "Cache { store: None, .. }");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blindcache::Cache;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 use super::store::{World, settle};
 
@@ -144,4 +144,40 @@ async fn batch_s_writes_and_a_set_many_do_not_wait_for_each_other() {
     many.and(single).unwrap();
     assert_eq!(world.without_memory().get_many::<i32>([1, 2, 3]).await.unwrap(), [Some(5); 3]);
     assert_eq!(cache.stats().in_flight, 0);
+}
+
+/// Computes again and again in vain: from so many ms on, 9 in every 10.
+fn busy(cache: &Cache, key: i32, from: u64) -> JoinHandle<()> {
+    let cache = cache.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(from)).await;
+        loop {
+            let fails = async || {
+                tokio::time::sleep(Duration::from_millis(9)).await;
+                Err::<i32, ()>(())
+            };
+            assert_eq!(cache.get_or_compute(key, fails).await, Err(()));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_that_finds_one_of_its_keys_taken_eight_times_computes_beside_it() {
+    for cache in caches() {
+        // One of the two keys is always being computed: each attempt to lead at both waits for that one.
+        let others = [busy(&cache, 1, 0), busy(&cache, 2, 5)];
+        tokio::time::sleep(Duration::from_millis(6)).await;
+        let start = Instant::now();
+        let (batch, asked, go) = batch(&cache, &[1, 2, 3], 7);
+        assert_eq!(asked.await.unwrap(), [1, 2, 3]);
+        // Both are taken at the first, and then one after the other.
+        assert_eq!(start.elapsed(), Duration::from_millis(8 + 6 * 5));
+        others.iter().for_each(JoinHandle::abort);
+        go.send(()).unwrap();
+        assert_eq!(batch.await.unwrap(), Ok(vec![Some(7); 3]));
+        assert_eq!(cache.get(3).await.unwrap(), Some(7), "where it leads it keeps");
+        settle().await;
+        assert_eq!(cache.stats().in_flight, 0);
+    }
 }

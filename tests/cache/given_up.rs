@@ -114,6 +114,20 @@ async fn write_that_was_given_up_and_never_ends_holds_its_turn_for_half_a_minute
 }
 
 #[tokio::test(start_paused = true)]
+async fn write_that_is_left_to_the_background_is_given_up_after_half_a_minute_too() {
+    let world = World::new();
+    let cache = world.cache();
+    world.store.fail_at("get_many", 0);
+    world.store.hang("set");
+    let start = Instant::now();
+    assert_eq!(cache.get_or_compute("k", one).await, Ok(1));
+    assert_eq!(start.elapsed(), ms(0));
+    assert!(timeout(secs(30) - ms(1), cache.close()).await.is_err());
+    assert!(timeout(ms(2), cache.close()).await.is_ok());
+    assert_eq!(cache.stats().in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn set_that_waits_for_its_turn_and_is_given_up_is_not_sent() {
     let world = World::new();
     let cache = world.without_memory();

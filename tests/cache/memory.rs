@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use blindcache::{Builder, Cache, L1};
+use blindcache::{Cache, L1};
 
-use super::store::{World, ms, secs};
+use super::store::{World, ms, secs, settle};
 
 #[tokio::test]
 async fn memory_is_bounded_by_entries_and_by_bytes() {
@@ -201,35 +201,6 @@ async fn batch_asks_a_store_that_is_down_once_for_a_marker_ttl() {
     assert_eq!(world.store.calls(), ["get_many"]);
 }
 
-/// Fresh for 10 s, usable for 20 s more.
-fn stale(builder: Builder) -> Cache {
-    builder.ttl(secs(10)).stale(secs(20)).build().unwrap()
-}
-
-#[tokio::test]
-async fn older_entry_of_the_store_does_not_replace_a_stale_value_in_memory() {
-    for mode in [L1::Values, L1::Sealed] {
-        let world = World::new();
-        let cache = stale(world.builder().l1_mode(mode).fail_safe_pause(secs(0)));
-        cache.entry("k").ttl(secs(25)).set(1).await.unwrap();
-        let (name, old) = world.store.entries().remove(0);
-        world.clock.advance(ms(1));
-        cache.set("k", 2).await.unwrap();
-        world.store.plant(&name, Some(old));
-        world.clock.advance(secs(10));
-        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
-        let fails = async || Err::<i32, _>("no");
-        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
-        assert_eq!(cache.get_many::<i32>(["k"]).await.unwrap(), [None]);
-        assert_eq!(cache.get_or_compute("k", fails).await, Ok(2));
-        // Nor does it hide what another process has written since.
-        world.store.recover();
-        world.clock.advance(ms(1));
-        stale(world.builder()).set("k", 3).await.unwrap();
-        assert_eq!(cache.get("k").await.unwrap(), Some(3));
-    }
-}
-
 #[tokio::test]
 async fn what_has_ended_leaves_memory_when_it_is_asked_for() {
     let world = World::new();
@@ -256,4 +227,50 @@ async fn large_entry_is_kept_however_many_processors_there_are() {
     let cache = world.builder().l1_bytes(16 << 20).build().unwrap();
     cache.set("k", "x".repeat(7 << 19)).await.unwrap();
     assert_eq!(cache.stats().l1_entries, 1);
+}
+
+#[tokio::test]
+async fn value_that_was_read_from_the_store_is_a_hit_from_then_on() {
+    for mode in [L1::Values, L1::Sealed] {
+        let world = World::new();
+        world.cache().set_many([("k", 1), ("l", 2)]).await.unwrap();
+        let cache = world.builder().l1_mode(mode).build().unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        assert_eq!(cache.get_many(["l"]).await.unwrap(), [Some(2)]);
+        world.store.calls();
+        assert_eq!(cache.get_many(["k", "l"]).await.unwrap(), [Some(1), Some(2)]);
+        assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(9)).await, Ok(1));
+        assert!(world.store.calls().is_empty() && cache.stats().l1_hits == 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_fails_is_not_asked_again_for_what_was_invalidated_meanwhile() {
+    let world = World::new();
+    let cache = world.cache();
+    for key in ["k", "l"] {
+        cache.entry(key).tags(["t"]).set(1).await.unwrap();
+    }
+    world.store.fail();
+    world.store.delay(ms(1));
+    world.store.calls();
+    let asking = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get_many::<i32>(["k", "l"]).await }
+    });
+    settle().await;
+    assert!(cache.invalidate_tag("t").await.is_err());
+    assert!(asking.await.unwrap().is_err());
+    assert_eq!(world.store.calls(), ["get_many", "set"], "for the markers, and for the new one");
+}
+
+/// So many that some are told apart by their keys alone: a table looks at few bits of a hash first.
+#[tokio::test]
+async fn many_keys_in_memory_are_all_apart() {
+    let cache = Cache::in_memory().l1(20_000).build().unwrap();
+    cache.set_many((0..10_000).map(|key| (key, key))).await.unwrap();
+    let values = cache.get_many::<i32>(0..20_000).await.unwrap();
+    for (key, value) in (0..).zip(values) {
+        assert_eq!(value, Some(key).filter(|key| *key < 10_000));
+    }
 }

@@ -8,10 +8,10 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use crate::script::{Script, Step, fail, hang, key, kind, ms, ok, polled_once_and_dropped, refused, timed};
 
-const DOWN: Step = fail(Kind::Transient);
+pub(super) const DOWN: Step = fail(Kind::Transient);
 
 /// A store that says for how long it is to be left alone.
-fn busy() -> Step {
+pub(super) fn busy() -> Step {
     fail(Kind::Throttled).retry_after(ms(1))
 }
 
@@ -20,14 +20,14 @@ fn broken_by(steps: impl IntoIterator<Item = Step>) -> (Script, Breaker<Script>)
     (store.clone(), store.breaker())
 }
 
-async fn call(breaker: &impl Backend, times: usize) {
+pub(super) async fn call(breaker: &impl Backend, times: usize) {
     for _ in 0..times {
         let _ = breaker.get(&key()).await;
     }
 }
 
 /// A breaker that opened just now, over a store that goes on like this.
-async fn open(rest: Step) -> (Script, Breaker<Script>) {
+pub(super) async fn open(rest: Step) -> (Script, Breaker<Script>) {
     let (store, breaker) = broken_by([DOWN; 10]);
     call(&breaker, 10).await;
     store.go_on_with(rest);
@@ -68,6 +68,31 @@ async fn hours_of_success_do_not_hide_an_outage() {
     assert_eq!(breaker.state(), Closed);
     call(&breaker, 1).await;
     assert_eq!(breaker.state(), Open, "10 of the last 20");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_20_calls_count_and_no_fewer() {
+    let (store, breaker) = broken_by([]);
+    // 9 of 19 would be enough.
+    let breaker = breaker.share(0.46).unwrap();
+    call(&breaker, 100).await;
+    store.go_on_with(DOWN);
+    call(&breaker, 9).await;
+    assert_eq!(breaker.state(), Closed);
+    call(&breaker, 1).await;
+    assert_eq!(breaker.state(), Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unless_it_is_said_otherwise_half_of_the_calls_open_it_and_one_fewer_does_not() {
+    let (store, breaker) = broken_by([]);
+    let breaker = breaker.min_calls(50).unwrap();
+    call(&breaker, 100).await;
+    store.go_on_with(DOWN);
+    call(&breaker, 49).await;
+    assert_eq!(breaker.state(), Closed);
+    call(&breaker, 1).await;
+    assert_eq!(breaker.state(), Open);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,91 +141,8 @@ async fn it_is_open_for_as_long_as_is_set() {
     assert_eq!((breaker.state(), store.count()), (Closed, 11));
 }
 
-#[tokio::test(start_paused = true)]
-async fn half_open_it_lets_only_so_many_probes_pass() {
-    for probes in [1, 3] {
-        let store = Script::always(DOWN);
-        let breaker = store.clone().breaker().probes(probes).unwrap();
-        call(&breaker, 10).await;
-        store.go_on_with(ok().after(ms(100)));
-        advance(ms(5_000)).await;
-        let calls: Vec<_> = (0..10).map(|_| tokio::spawn(got(breaker.clone()))).collect();
-        sleep(ms(1)).await;
-        assert_eq!(store.running(), probes as usize);
-        assert_eq!(breaker.state(), HalfOpen);
-        let mut answered = 0;
-        for call in calls {
-            answered += u32::from(call.await.unwrap().is_ok());
-        }
-        assert_eq!((answered, breaker.state()), (probes, Closed));
-    }
-}
-
-async fn got(breaker: Breaker<Script>) -> Result<(), Kind> {
+pub(super) async fn got(breaker: Breaker<Script>) -> Result<(), Kind> {
     breaker.get(&key()).await.map(drop).map_err(|error| error.kind())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_fails_opens_it_again_for_as_long() {
-    for failure in [DOWN, fail(Kind::Timeout), busy()] {
-        let (_, breaker) = open(failure).await;
-        advance(ms(5_000)).await;
-        assert_ne!(kind(breaker.get(&key()).await), Kind::Refused);
-        assert_eq!(breaker.state(), Open);
-        assert_eq!(breaker.get(&key()).await.unwrap_err().retry_after(), Some(ms(5_000)));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_is_answered_closes_it_even_by_no() {
-    for answer in [Kind::Denied, Kind::Rejected, Kind::Throttled] {
-        let (_, breaker) = open(fail(answer)).await;
-        advance(ms(5_000)).await;
-        assert_eq!(kind(breaker.get(&key()).await), answer);
-        assert_eq!(breaker.state(), Closed);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_need_not_have_reached_the_store_lets_the_next_one_probe() {
-    for nothing in [Kind::Refused, Kind::TooLarge, Kind::Misconfigured] {
-        let (store, breaker) = open(ok()).await;
-        store.next([fail(nothing)]);
-        advance(ms(5_000)).await;
-        assert_eq!(kind(breaker.get(&key()).await), nothing);
-        assert_eq!(breaker.state(), HalfOpen);
-        assert!(breaker.get(&key()).await.is_ok());
-        assert_eq!(breaker.state(), Closed);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dropped_probe_lets_the_next_one_probe() {
-    let (store, breaker) = open(hang()).await;
-    advance(ms(5_000)).await;
-    for _ in 0..10 {
-        assert!(polled_once_and_dropped(breaker.get(&key())));
-        drop(breaker.get(&key()));
-    }
-    assert_eq!((breaker.state(), store.count()), (HalfOpen, 20));
-    store.go_on_with(ok());
-    assert!(breaker.get(&key()).await.is_ok());
-    assert_eq!(breaker.state(), Closed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_never_comes_back_does_not_keep_it_from_closing() {
-    let (store, breaker) = open(ok()).await;
-    store.next([hang()]);
-    advance(ms(5_000)).await;
-    let stuck = tokio::spawn(got(breaker.clone()));
-    sleep(ms(1)).await;
-    let wait = breaker.get(&key()).await.unwrap_err().retry_after().unwrap();
-    assert_eq!(wait, ms(4_999));
-    advance(wait).await;
-    assert!(breaker.get(&key()).await.is_ok());
-    assert_eq!(breaker.state(), Closed);
-    stuck.abort();
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,54 +233,49 @@ async fn clones_share_the_state_and_a_new_setting_starts_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_the_store_leaves_no_probe_taken() {
-    struct Panics;
-    impl Backend for Panics {
-        async fn get(
-            &self,
-            _: &blindcache::StoreKey,
-        ) -> Result<Option<bytes::Bytes>, blindcache::BackendError> {
-            panic!("as it is told")
-        }
-        async fn set(
-            &self,
-            _: &blindcache::StoreKey,
-            _: blindcache::Sealed,
-            _: Option<Duration>,
-        ) -> Result<(), blindcache::BackendError> {
-            Err(blindcache::BackendError::new("panics", Kind::Timeout))
-        }
-        async fn delete(&self, _: &blindcache::StoreKey) -> Result<bool, blindcache::BackendError> {
-            Ok(true)
-        }
-        async fn exists(&self, _: &blindcache::StoreKey) -> Result<bool, blindcache::BackendError> {
-            Ok(true)
-        }
+async fn each_setting_counts_and_leaves_the_others() {
+    let store = Script::always(DOWN);
+    let breaker = || store.clone().breaker().min_calls(3).unwrap().window(ms(100)).unwrap();
+    let breaker = || breaker().open_for(ms(70)).unwrap().probes(2).unwrap().share(1.0).unwrap();
+    for (wait, state) in [(99, Open), (100, Closed)] {
+        let breaker = breaker();
+        call(&breaker, 2).await;
+        assert_eq!(breaker.state(), Closed, "2 calls are not enough");
+        advance(ms(wait)).await;
+        call(&breaker, 1).await;
+        assert_eq!(breaker.state(), state, "after {wait} ms");
     }
-    let breaker = std::sync::Arc::new(Panics.breaker());
-    let _ = breaker.set(&key(), crate::script::entry(), None).await;
+    let breaker = breaker();
+    call(&breaker, 3).await;
+    assert_eq!(breaker.get(&key()).await.unwrap_err().retry_after(), Some(ms(70)));
+    advance(ms(69)).await;
     assert_eq!(breaker.state(), Open);
-    advance(ms(5_000)).await;
-    let panicking = breaker.clone();
-    assert!(tokio::spawn(async move { panicking.get(&key()).await }).await.unwrap_err().is_panic());
-    assert!(breaker.exists(&key()).await.unwrap());
-    assert_eq!(breaker.state(), Closed);
+    advance(ms(1)).await;
+    assert_eq!(breaker.state(), HalfOpen);
+    store.go_on_with(hang());
+    let probes = [(); 2].map(|()| tokio::spawn(got(breaker.clone())));
+    sleep(ms(1)).await;
+    assert_eq!((store.running(), kind(breaker.get(&key()).await)), (2, Kind::Refused));
+    probes.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let breaker = || Script::default().breaker();
-    for share in [-0.001, 1.001, f64::NAN, f64::INFINITY] {
+    let hour = Duration::from_secs(3_600);
+    for share in [-f64::EPSILON, 1.0 + f64::EPSILON, f64::NAN, f64::INFINITY] {
         refused(breaker().share(share));
     }
     for calls in [0, 10_001] {
         refused(breaker().min_calls(calls));
         refused(breaker().probes(calls));
     }
-    for time in [Duration::ZERO, Duration::from_secs(3_601)] {
+    for time in [Duration::ZERO, hour + Duration::from_nanos(1)] {
         refused(breaker().window(time));
         refused(breaker().open_for(time));
     }
-    let least = breaker().share(0.0).unwrap().min_calls(1).unwrap().probes(1).unwrap();
-    assert_eq!(least.window(ms(1)).unwrap().open_for(ms(1)).unwrap().state(), Closed);
+    for (share, calls, time) in [(0.0, 1, Duration::from_nanos(1)), (1.0, 10_000, hour)] {
+        let breaker = breaker().share(share).unwrap().min_calls(calls).unwrap().probes(calls).unwrap();
+        assert_eq!(breaker.window(time).unwrap().open_for(time).unwrap().state(), Closed);
+    }
 }

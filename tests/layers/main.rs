@@ -3,6 +3,7 @@
 
 mod breaker;
 mod limit;
+mod probes;
 mod retry;
 mod script;
 mod stack;

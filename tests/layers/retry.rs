@@ -32,13 +32,16 @@ async fn what_would_fail_again_is_not_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_are_counted_and_the_last_error_is_given() {
-    for attempts in [1, 2, 5] {
+    for attempts in [1, 2, 5, 100] {
         let store = Script::always(fail(Kind::Transient));
         store.next((1..attempts).map(|_| fail(Kind::Throttled)));
-        let retry = store.clone().retry().attempts(attempts).unwrap();
+        let retry = store.clone().retry().pauses(ms(1), ms(1)).unwrap().attempts(attempts).unwrap();
         assert_eq!(kind(retry.get(&key()).await), Kind::Transient);
         assert_eq!(store.count(), attempts as usize);
     }
+    let store = Script::always(fail(Kind::Transient));
+    store.clone().retry().get(&key()).await.unwrap_err();
+    assert_eq!(store.count(), 3, "unless it is said otherwise");
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,11 +61,16 @@ async fn a_refused_retry_does_not_hide_that_the_call_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn pauses_are_random_up_to_a_ceiling_that_doubles_to_the_longest() {
-    let ceilings = [ms(100), ms(200), ms(400), ms(500), ms(500)];
+    pauses_are_up_to([100, 200, 400, 500, 500].map(ms), |retry| retry.pauses(ms(100), ms(500)).unwrap())
+        .await;
+    pauses_are_up_to([25, 50, 100, 200, 250].map(ms), |retry| retry).await;
+}
+
+async fn pauses_are_up_to(ceilings: [Duration; 5], set: impl Fn(Retry<Script>) -> Retry<Script>) {
     let mut pauses = ceilings.map(|_| Vec::new());
     for _ in 0..200 {
         let store = Script::always(fail(Kind::Transient));
-        let retry = store.clone().retry().attempts(6).unwrap().pauses(ms(100), ms(500)).unwrap();
+        let retry = set(store.clone().retry()).attempts(6).unwrap();
         retry.get(&key()).await.unwrap_err();
         for (pauses, pair) in pauses.iter_mut().zip(store.starts().windows(2)) {
             pauses.push(pair[1] - pair[0]);
@@ -98,6 +106,22 @@ async fn a_pause_that_would_not_end_before_the_deadline_is_not_begun() {
         let error = result.unwrap_err();
         assert_eq!((error.kind(), error.retry_after(), took), (Kind::Throttled, Some(after), Duration::ZERO));
         assert_eq!(store.count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_ends_with_the_deadline_is_not_begun_and_one_that_ends_before_is() {
+    let nano = Duration::from_nanos(1);
+    // What is drawn beside the time that is asked for is this or nothing: both come up.
+    for _ in 0..64 {
+        for (after, count, time) in [(ms(10), 1, ms(0)), (ms(8), 2, ms(8))] {
+            let store = Script::of([fail(Kind::Throttled).retry_after(after)]);
+            let retry = store.clone().retry().deadline(ms(10)).unwrap().pauses(nano, nano).unwrap();
+            let took = timed(retry.get(&key())).await.1;
+            assert_eq!(store.count(), count);
+            assert!(took >= time && took <= time + GRAIN, "{took:?} after {after:?}");
+            assert_eq!(took.is_zero(), time.is_zero());
+        }
     }
 }
 
@@ -153,15 +177,19 @@ async fn a_clone_can_have_a_deadline_of_its_own() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let retry = || Script::default().retry();
+    let (hour, nano) = (Duration::from_secs(3_600), Duration::from_nanos(1));
     refused(retry().attempts(0));
     refused(retry().attempts(101));
     assert!(retry().attempts(1).and_then(|retry| retry.attempts(100)).is_ok());
     refused(retry().deadline(Duration::ZERO));
+    refused(retry().deadline(hour + nano));
     refused(retry().deadline(Duration::MAX));
     refused(retry().pauses(Duration::ZERO, ms(1)));
-    refused(retry().pauses(ms(2), ms(1)));
+    refused(retry().pauses(ms(1) + nano, ms(1)));
+    refused(retry().pauses(ms(1), hour + nano));
     refused(retry().pauses(ms(1), Duration::MAX));
     assert!(retry().pauses(ms(1), ms(1)).is_ok());
+    assert!(retry().pauses(ms(1) - nano, ms(1)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use blindcache::{
 };
 use tokio::{
     task::JoinSet,
-    time::{advance, timeout},
+    time::{advance, sleep, timeout},
 };
 
 use crate::script::{ALL, Script, call_all, entry, fail, failed_at_once, hang, key, kind, ms, ok, timed};
@@ -110,6 +110,54 @@ async fn of_10_000_calls_at_once_to_a_silent_store_none_takes_longer_than_the_de
     println!("the longest of 10,000 calls took {longest:?}");
     assert_eq!(store.count(), 256, "those that waited were refused when their turn came");
     assert_eq!((slow.load(SeqCst), store.running()), (256, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_take_2_seconds_and_a_batch_4() {
+    let store = Script::default();
+    let layered = store.clone().resilient();
+    store.next([ok().after(ms(1_999)), ok().after(ms(3_999))]);
+    layered.get(&key()).await.unwrap();
+    layered.get_many(&[key()]).await.unwrap();
+    assert_eq!(store.count(), 2);
+    store.next([ok().after(ms(4_001))]);
+    assert_eq!(kind(layered.get_many(&[key()]).await), Kind::Timeout);
+    let store = Script::of([ok().after(ms(2_001))]);
+    assert_eq!(kind(store.resilient().get(&key()).await), Kind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_calls_wait_for_256_others_and_one_more_is_refused() {
+    let store = Script::always(ok().after(ms(10)));
+    let layered = store.clone().resilient();
+    let mut tasks = JoinSet::new();
+    for _ in 0..256 + 16_384 {
+        let layered = layered.clone();
+        tasks.spawn(async move { layered.get(&key()).await.is_ok() });
+    }
+    sleep(ms(1)).await;
+    assert_eq!((kind(layered.get(&key()).await), store.running()), (Kind::Refused, 256));
+    assert!(tasks.join_all().await.into_iter().all(|answered| answered));
+    assert_eq!((store.count(), store.most_at_once()), (256 + 16_384, 256));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_breaker_shows_through_the_layers_around_it_and_hides_one_behind_it() {
+    let down = || Script::always(fail(Kind::Timeout));
+    let states = async |layered: AnyBackend| {
+        let before = layered.breaker_state();
+        let _ = layered.get(&key()).await;
+        (before, layered.breaker_state())
+    };
+    assert_eq!(states(AnyBackend::new(down().timeout(ms(1)).unwrap())).await, (None, None));
+    assert_eq!(states(AnyBackend::new(down().resilient())).await, (Some(Closed), Some(Open)));
+    let around = down().breaker().limit(1, 0).unwrap().timeout(ms(1)).unwrap();
+    assert_eq!(states(AnyBackend::new(around)).await, (Some(Closed), Some(Open)));
+    let behind = down().breaker().breaker().min_calls(1).unwrap().open_for(ms(1)).unwrap();
+    let seen = behind.clone();
+    assert_eq!(states(AnyBackend::new(behind)).await, (Some(Closed), Some(Open)));
+    advance(ms(1)).await;
+    assert_eq!((seen.breaker_state(), seen.inner().breaker_state()), (Some(HalfOpen), Some(Open)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,8 +15,9 @@ async fn a_call_is_given_up_at_the_limit_in_the_name_of_the_backend() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ends_before_the_limit_is_left_alone() {
-    let limited = Script::of([ok().after(ms(199))]).timeout(ms(200)).unwrap();
+    let limited = Script::of([ok().after(ms(199)), ok().after(ms(201))]).timeout(ms(200)).unwrap();
     assert_eq!(limited.get(&key()).await.unwrap(), None);
+    assert_eq!(kind(limited.get(&key()).await), Kind::Timeout);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,9 @@ async fn reads_and_writes_count_their_key_once() {
     assert_eq!(moves!(cache: cache.exists("no")), [("exists", "miss", 1)]);
     assert_eq!(moves!(cache: cache.delete("k")), [("delete", "hit", 1)]);
     assert_eq!(moves!(cache: cache.delete("k")), [("delete", "miss", 1)]);
+    other.set("l", 1).await.unwrap();
+    assert_eq!(moves!(cache: cache.delete("l")), [("delete", "hit", 1)], "in the store alone");
+    assert_eq!(moves!(other: other.delete("l")), [("delete", "hit", 1)], "in memory alone");
     assert_eq!(moves!(cache: cache.invalidate_tag("t")), [("invalidate_tag", "done", 1)]);
     assert_eq!(moves!(cache: cache.clear()), [("clear", "done", 1)]);
 }
@@ -290,6 +293,13 @@ async fn time_is_taken_of_calls_that_go_beyond_memory() {
         .collect();
     let expected = [("get", "l1_hit", 0, ms(0)), ("get", "miss", 1, ms(20)), ("set", "done", 1, ms(20))];
     assert_eq!(times, expected);
+    let never = |_: Vec<&'static str>| ready(Err::<[(&'static str, i32); 0], ()>(()));
+    cache.get_or_compute_many(["k", "k"], never).await.unwrap();
+    cache.get_many::<i32>(["k", "k"]).await.unwrap();
+    let stats = cache.stats();
+    let batches = stats.requests.iter().filter(|request| request.operation.ends_with("many"));
+    let timed: Vec<_> = batches.map(|batch| (batch.operation, batch.outcome, batch.timed)).collect();
+    assert_eq!(timed, [("get_many", "l1_hit", 0), ("get_or_compute_many", "l1_hit", 0)]);
 }
 
 #[tokio::test(start_paused = true)]

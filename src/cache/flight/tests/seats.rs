@@ -49,6 +49,19 @@ fn keys_and_scopes_are_apart_and_leave_with_their_last_seat() {
     assert_eq!(slots.len(), 0);
 }
 
+/// So many that some are told apart by their keys alone: a table looks at few bits of a hash first.
+#[test]
+fn ten_thousand_keys_in_use_are_all_apart() {
+    let key = |number: u32| SlotKey { scope: [0; 16], key: number.to_be_bytes().into() };
+    let slots = Arc::new(Slots::default());
+    let seats: Vec<_> = (0..10_000).map(|number| slots.enter(key(number))).collect();
+    assert_eq!(slots.len(), 10_000);
+    let leaders: Vec<_> = seats.iter().map(|seat| seat.try_lead().unwrap()).collect();
+    assert!((0..10_000).all(|number| slots.enter(key(number)).try_lead().is_none()));
+    drop((leaders, seats));
+    assert_eq!(slots.len(), 0);
+}
+
 #[test]
 fn a_waker_may_come_back_to_the_slot() {
     struct Looks(Seat);

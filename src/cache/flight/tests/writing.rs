@@ -82,6 +82,23 @@ fn a_leader_that_waits_for_a_set_does_not_wait_for_one_that_was_dropped() {
 }
 
 #[test]
+fn who_gives_up_waiting_leaves_no_waker_behind() {
+    fn give_up<T>(mut waiting: Task<'_, T>) {
+        assert!(waiting.poll().is_pending());
+        let woken = Arc::clone(&waiting.woken);
+        drop(waiting);
+        assert_eq!(Arc::strong_count(&woken), 1);
+    }
+    let seat = seat();
+    let _set = ready(Task::new(seat.write()).poll());
+    let mut leader = seat.try_lead().unwrap();
+    give_up(Task::new(seat.lead_or(number)));
+    leader.publish(Arc::new(1_u64), || ());
+    give_up(Task::new(leader.write()));
+    give_up(Task::new(seat.write()));
+}
+
+#[test]
 fn who_leads_during_the_write_of_another_is_superseded_at_its_end() {
     let seat = seat();
     let mut old = seat.try_lead().unwrap();
