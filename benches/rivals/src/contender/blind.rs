@@ -1,6 +1,6 @@
 //! blindcache: the boundary alone, and the cache in front of it.
 
-use std::time::Duration;
+use std::{fmt, future, time::Duration};
 
 use blindcache::{Backend, Cache, EncryptedBackend, Keyring, L1, MasterKey, MemoryBackend, RedisBackend};
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub struct Computing(pub Hits);
 
 impl<K: Serialize + Sync + 'static, T: Value> Contender<K, T> for Computing {
     async fn get(&self, key: &K) -> T {
-        let never = async || Err::<T, &str>("it is in the cache");
+        let never = || future::ready(Err::<T, fmt::Error>(fmt::Error)); // it is in the cache
         self.0.0.get_or_compute(key, never).await.unwrap()
     }
 
