@@ -84,9 +84,13 @@ pub fn ratios(results: &Results, file: &Path) {
     let height = 90 + 46 * groups.len() as u32;
     let root = SVGBackend::new(file, (1000, height)).into_drawing_area();
     root.fill(&WHITE).unwrap();
+    let title =
+        Text::new("Time as a multiple of the bare redis client's, median", (16, 12), (FONT, 17).into_font());
+    root.draw(&title).unwrap();
+    legend(&root);
     let mut chart = ChartBuilder::on(&root)
-        .caption("Time as a multiple of the bare redis client's, median", (FONT, 17))
         .margin(12)
+        .margin_top(40)
         .x_label_area_size(34)
         .y_label_area_size(250)
         .build_cartesian_2d(0.0..most * 1.12, 0.0..groups.len() as f64)
@@ -102,9 +106,9 @@ pub fn ratios(results: &Results, file: &Path) {
     let left = ("sans-serif", 13).into_font().color(&BLACK);
     for (at, (name, bars)) in groups.iter().enumerate() {
         let top = groups.len() as f64 - at as f64;
-        let place = chart.backend_coord(&(0.0, top - 0.5));
+        let place = chart.backend_coord(&(0.0, top - 0.1 - thick * bars.len() as f64 / 2.0));
         root.draw(&Text::new(name.clone(), (16, place.1 - 7), left.clone())).unwrap();
-        let thick = 0.8 / bars.len() as f64;
+        let thick = 0.8 / (COLORS.len() - 1) as f64;
         for (bar, (who, ratio)) in bars.iter().enumerate() {
             let y = top - 0.1 - thick * bar as f64;
             let corners = [(0.0, y), (*ratio, y - thick)];
@@ -116,7 +120,6 @@ pub fn ratios(results: &Results, file: &Path) {
     }
     let one = PathElement::new([(1.0, 0.0), (1.0, groups.len() as f64)], BLACK.stroke_width(1));
     chart.draw_series([one]).unwrap();
-    legend(&root);
     root.present().unwrap();
 }
 
