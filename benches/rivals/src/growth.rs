@@ -10,9 +10,7 @@ use crate::{
     Ground,
     compare::{BARE, BLIND, MAP, TCP},
     contender::{Bare, BareMemory, Blind, Contender, Hits, Quick, TTL, keyring},
-    machine::rss,
     measure::{Case, Effort, Labels, Record},
-    memory::Memory,
     pair::{Mode, Pair},
     values,
 };
@@ -21,7 +19,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Values of the growing stores: about as large as a user's profile.
 const SMALL: usize = 256;
 
-/// Everything but the in-memory tier; `quick`: less of each.
+/// Everything; `quick`: less of each.
 pub fn all(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Record>) {
     value_size(ground, quick, effort, records);
     key_size(ground, effort, records);
@@ -29,6 +27,7 @@ pub fn all(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Recor
     tags(ground, effort, records);
     tenants(ground, quick, effort, records);
     tasks(ground, quick, effort, records);
+    l1(ground, quick, effort, records);
 }
 
 fn labels(what: &str, op: &str, value: impl ToString) -> Labels {
@@ -173,52 +172,81 @@ fn tasks(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Record>
     }
 }
 
-/// Hits in ever larger caches of this process, at random keys; and what an entry takes.
-pub fn l1(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Record>, memory: &mut Vec<Memory>) {
+/// Hits in ever larger caches of this process, at random keys.
+fn l1(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Record>) {
     let sizes: &[u64] =
         if quick { &[10, 1000, 100_000] } else { &[10, 1000, 100_000, 1_000_000, 10_000_000] };
-    let mut case = Case::default();
-    let mut random = fastrand::Rng::with_seed(7);
+    let (mut case, mut random, runtime) = (Case::default(), fastrand::Rng::with_seed(7), ground.serial);
     for (row, entries) in sizes.iter().enumerate() {
         let keys: Arc<[u64]> = (0..1 << 16).map(|_| random.u64(0..*entries)).collect();
-        let room = (*entries as usize * 2).max(10_000); // no shard of it is full before
-        let labels = labels("L1 entries", "get", entries);
-        let mut grow = |who: &str, base, filled: &dyn Fn() -> Work| {
-            let before = rss();
-            let work = filled();
-            memory.push(Memory::of("in process", who, *entries, rss().saturating_sub(before)));
-            case.add_beside(base, &labels, who, work);
-        };
-        let runtime = ground.serial;
-        grow("quick_cache", 2 * row, &|| hits(runtime, *entries, Quick::new(room), &keys));
-        grow("blindcache, no store", 2 * row, &|| hits(runtime, *entries, Hits::alone(room), &keys));
+        for kind in Kind::ALL {
+            let (filled, keys, mut next) = (kind.fill(runtime, *entries), keys.clone(), 0);
+            case.add_beside(2 * row, &labels("L1 entries", "get", entries), kind.name(), move |calls| {
+                runtime.block_on(async {
+                    for _ in 0..calls {
+                        next = (next + 1) % keys.len();
+                        filled.get(&keys[next]).await;
+                    }
+                });
+                calls
+            });
+        }
     }
     case.run(effort, records);
 }
 
-type Work = Box<dyn FnMut(usize) -> usize>;
+/// A cache of this process, of numbers.
+pub enum Filled {
+    Quick(Quick<u64, u64>),
+    Blind(Hits),
+}
 
-/// A cache with so many entries, and the hits on it.
-fn hits<C: Contender<u64, u64>>(
-    runtime: &'static Runtime,
-    entries: u64,
-    cache: C,
-    keys: &Arc<[u64]>,
-) -> Work {
-    let keys = keys.clone();
-    runtime.block_on(async {
-        for key in 0..entries {
-            cache.set(&key, &key).await;
+/// Which one.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Quick,
+    Blind,
+}
+
+impl Filled {
+    async fn get(&self, key: &u64) {
+        let value: u64 = match self {
+            Self::Quick(cache) => cache.get(key).await,
+            Self::Blind(cache) => cache.get(key).await,
+        };
+        black_box(value);
+    }
+
+    async fn set(&self, key: &u64) {
+        match self {
+            Self::Quick(cache) => cache.set(key, key).await,
+            Self::Blind(cache) => cache.set(key, key).await,
         }
-    });
-    let mut next = 0;
-    Box::new(move |calls| {
+    }
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Quick, Self::Blind];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick_cache",
+            Self::Blind => "blindcache, no store",
+        }
+    }
+
+    /// With so many entries, and room for more: no part of it is full before.
+    pub fn fill(self, runtime: &Runtime, entries: u64) -> Filled {
+        let room = (entries as usize * 2).max(10_000);
+        let filled = match self {
+            Self::Quick => Filled::Quick(Quick::new(room)),
+            Self::Blind => Filled::Blind(Hits::alone(room)),
+        };
         runtime.block_on(async {
-            for _ in 0..calls {
-                next = (next + 1) % keys.len();
-                black_box(cache.get(&keys[next]).await);
+            for key in 0..entries {
+                filled.set(&key).await;
             }
         });
-        calls
-    })
+        filled
+    }
 }

@@ -1,11 +1,15 @@
-//! A million entries through Redis, and what they take there and here.
+//! What many entries take: a million through Redis, and those of the caches of a process.
+
+use std::{env, process::Command};
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
 
 use crate::{
     Ground,
     compare::{BARE, BLIND, TCP},
     contender::{Bare, Batches, Blind},
+    growth::Kind,
     machine::rss,
     measure::{Case, Labels, Record},
     server::Server,
@@ -50,7 +54,7 @@ pub fn million(ground: &Ground, entries: usize, records: &mut Vec<Record>, memor
         memory.push(Memory::of("in Redis", who, entries, full - empty));
     }
     let here = rss().saturating_sub(before);
-    memory.push(Memory::of("in this process, with both clients", "", entries, here));
+    memory.push(Memory::of("in the client, after all that", "both", entries, here));
 }
 
 /// Goes through all keys, a chunk at a time.
@@ -73,6 +77,27 @@ fn all<C: Batches<String, Profile>>(
         });
         calls
     }
+}
+
+/// What so many entries take in caches of a process, each in a process of its own: what a program frees it keeps.
+pub fn in_process(entries: u64, memory: &mut Vec<Memory>) {
+    let program = env::current_exe().unwrap();
+    for (at, kind) in Kind::ALL.into_iter().enumerate() {
+        let mut child = Command::new(&program);
+        let output = child.args(["entries", &at.to_string(), &entries.to_string()]).output().unwrap();
+        let bytes = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        memory.push(Memory::of("in process", kind.name(), entries, bytes));
+    }
+}
+
+/// What that process does: it prints by how many bytes it grew.
+pub fn print_growth(kind: &str, entries: &str) {
+    let (kind, entries) = (Kind::ALL[kind.parse::<usize>().unwrap()], entries.parse().unwrap());
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let before = rss();
+    let filled = kind.fill(&runtime, entries);
+    println!("{}", rss() - before);
+    drop(filled);
 }
 
 fn used_memory(server: &Server) -> u64 {

@@ -42,8 +42,10 @@ pub fn comparison(results: &Results, part: &str, cell: fn(&Record, bool) -> Stri
         };
         let (whos, values) = (distinct(of_kind(), |it| &it.who), distinct(of_kind(), |it| &it.labels.value));
         let first = of_kind().next().unwrap();
-        writeln!(text, "\n{op}, {way}\n\n| | {} |\n|---|{}", whos.join(" | "), "---|".repeat(whos.len()))
-            .unwrap();
+        let rounds = |pick| of_kind().map(|it| it.rounds).reduce(pick).unwrap_or(0);
+        let (fewest, most) = (rounds(usize::min), rounds(usize::max));
+        writeln!(text, "\n{op}, {way}; {fewest} to {most} rounds\n").unwrap();
+        writeln!(text, "| | {} |\n|---|{}", whos.join(" | "), "---|".repeat(whos.len())).unwrap();
         for value in &values {
             let labels = Labels::new(part, way, op, value);
             let cells = whos.iter().map(|who| match results.find(&labels, who) {
