@@ -104,11 +104,11 @@ pub fn ratios(results: &Results, file: &Path) {
         .draw()
         .unwrap();
     let left = ("sans-serif", 13).into_font().color(&BLACK);
+    let thick = 0.8 / (COLORS.len() - 1) as f64;
     for (at, (name, bars)) in groups.iter().enumerate() {
         let top = groups.len() as f64 - at as f64;
         let place = chart.backend_coord(&(0.0, top - 0.1 - thick * bars.len() as f64 / 2.0));
         root.draw(&Text::new(name.clone(), (16, place.1 - 7), left.clone())).unwrap();
-        let thick = 0.8 / (COLORS.len() - 1) as f64;
         for (bar, (who, ratio)) in bars.iter().enumerate() {
             let y = top - 0.1 - thick * bar as f64;
             let corners = [(0.0, y), (*ratio, y - thick)];

@@ -42,7 +42,8 @@ pub fn comparison(results: &Results, part: &str, cell: fn(&Record, bool) -> Stri
         };
         let (whos, values) = (distinct(of_kind(), |it| &it.who), distinct(of_kind(), |it| &it.labels.value));
         let first = of_kind().next().unwrap();
-        let rounds = |pick| of_kind().map(|it| it.rounds).reduce(pick).unwrap_or(0);
+        let rounds =
+            |pick: fn(usize, usize) -> usize| of_kind().map(|it| it.rounds).reduce(pick).unwrap_or(0);
         let (fewest, most) = (rounds(usize::min), rounds(usize::max));
         writeln!(text, "\n{op}, {way}; {fewest} to {most} rounds\n").unwrap();
         writeln!(text, "| | {} |\n|---|{}", whos.join(" | "), "---|".repeat(whos.len())).unwrap();
