@@ -56,7 +56,7 @@ fn main() {
 
 /// From a logical key to its name.
 fn names(criterion: &mut Criterion, steps: &Steps) {
-    let texts = [8, 64, 1024].map(|length| (format!("{length} B"), "k".repeat(length)));
+    let texts = [("8 B", 8), ("64 B", 64), ("1 KiB", 1024)].map(|(name, length)| (name, "k".repeat(length)));
     for (name, text) in &texts {
         let id = BenchmarkId::new(NONE, name);
         criterion.benchmark_group("canonical key").bench_with_input(id, text, |bencher, text| {

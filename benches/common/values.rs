@@ -88,7 +88,7 @@ pub fn rows() -> Vec<Row> {
         day: format!("2026-{:02}-{:02}", 1 + id % 12, 1 + id % 28),
         text: format!("invoice {} of customer {}", 5_000 + id, id * 7919 % 1000),
         amount: id as f64 * 1.25,
-        paid: id % 3 == 0,
+        paid: id.is_multiple_of(3),
     };
     (0..1000).map(row).collect()
 }
