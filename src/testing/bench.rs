@@ -1,4 +1,4 @@
-//! The steps of one entry, apart from any store: what `benches/crypto.rs` and `benches/steps.rs` measure.
+//! The steps of one entry, apart from any codec and any store: what `benches/crypto.rs` measures.
 
 use std::io::Write as _;
 
