@@ -3,10 +3,12 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
 
 #[cfg(feature = "aws-lc-rs")]
 use crate::crypto::AwsLc;
 use crate::{
+    codec,
     crypto::{
         self, Ask, Codec, Draft, Keyring, Kind, Locator, MasterKey, Meta, NEVER, Padding, RustCrypto, Sealed,
         StoreKey, TenantKeys, open_with, seal_by,
@@ -61,6 +63,19 @@ impl Steps {
         sealed.ok()
     }
 
+    /// Writes a value as MessagePack into a draft, and checks it, as a `set` does before it seals.
+    pub fn encode<T: Serialize>(&self, value: &T) -> Option<Encoded> {
+        let mut draft = Draft::new(&[], LIMIT, Padding::Padme, 0).ok()?;
+        codec::encode(value, &mut draft, LIMIT).ok()?;
+        codec::check(draft.payload()).ok()?;
+        Some(Encoded(draft))
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, as a `get` does once the entry is open.
+    pub fn decode<T: DeserializeOwned>(&self, payload: &[u8]) -> Option<T> {
+        codec::decode(payload).ok()
+    }
+
     /// Opens in place, or in a copy if something else holds the entry too.
     pub fn open(&self, cipher: Cipher, entry: Bytes) -> Option<Opened> {
         let ask = Ask { kind: Kind::Entry, now: 0, schema: 0, codec: Some(Codec::Raw), max_entry: u64::MAX };
@@ -83,6 +98,16 @@ pub struct Opened(crypto::Opened);
 
 impl Opened {
     /// What was sealed.
+    pub fn payload(&self) -> &[u8] {
+        self.0.payload()
+    }
+}
+
+/// A value that is encoded and not yet sealed, wiped when dropped.
+pub struct Encoded(Draft);
+
+impl Encoded {
+    /// The MessagePack.
     pub fn payload(&self) -> &[u8] {
         self.0.payload()
     }

@@ -1,1 +1,0 @@
-//! Comparisons only: see `benches/`.
