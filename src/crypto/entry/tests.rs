@@ -176,7 +176,8 @@ fn a_draft_that_one_write_outgrows_is_sealed_where_that_put_it() {
         draft.write_all(&[7; 5000]).unwrap();
         let at = draft.bytes.as_ptr();
         draft.finish(&META);
-        assert_eq!(draft.into_sealed().as_ptr(), at, "{padding:?}");
+        let sealed = draft.into_sealed();
+        assert_eq!(sealed.as_ptr(), at, "{padding:?}");
     }
 }
 
