@@ -11,7 +11,9 @@ use blindcache_server_tests::{
     dynamodb::{Dynoxide, REGION, TABLE, client, items},
 };
 
-use crate::{MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, route};
+use crate::{
+    MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, remains, route,
+};
 
 #[tokio::test]
 async fn nothing_marked_is_shown_by_dynamodb() {
@@ -65,7 +67,7 @@ async fn nothing_marked_is_shown_by_dynamodb() {
     assert!(written.find(&logged).is_some() && case.logins.find(&logged).is_some());
 
     let Case { marks, logins, shown } = case;
-    crate::remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
+    remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
     for (place, text, with_names) in [
         ("the traffic", &*traffic, false),
         ("the table", &held, false),

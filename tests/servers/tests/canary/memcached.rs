@@ -4,7 +4,9 @@
 use blindcache::{MemcachedBackend, MemcachedBuilder};
 use blindcache_server_tests::{Certs, Memcached, MemcachedOptions, Proxy, Remote, Store};
 
-use crate::{MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, route};
+use crate::{
+    MINUTE, calls, case::Case, failures, journal::Log, keyring, logins, marks::Marks, remains, route,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_marked_is_shown_by_memcached() {
@@ -45,7 +47,7 @@ async fn nothing_marked_is_shown_by_memcached() {
     assert!(control.find(&logged).is_some());
 
     let Case { marks, logins, shown } = case;
-    crate::remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
+    remains::tell(traffic.len() + held.len() + logged.len() + shown.len(), &marks, &logins);
     for (place, text, with_names) in [
         ("the traffic", &*traffic, false),
         ("the store", &held, false),
