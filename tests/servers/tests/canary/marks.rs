@@ -46,9 +46,10 @@ impl Default for Marks {
 }
 
 impl Marks {
-    /// A new text of 24 letters and digits.
+    /// A new text of 24 letters and digits; every third is a digit, so that no part of it is a part of a word.
     pub(crate) fn text(&mut self, what: &str) -> String {
-        let text: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+        let character = |at| if at % 3 == 1 { fastrand::digit(10) } else { fastrand::alphanumeric() };
+        let text: String = (0..24).map(character).collect();
         self.add(what, text.as_bytes());
         text
     }
