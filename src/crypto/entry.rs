@@ -321,7 +321,7 @@ mod tests {
             let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: 0, expires_at: 0 };
             draft.finish(&meta);
             let sealed = draft.into_sealed();
-            assert_eq!((sealed.as_ptr(), sealed.len()), (at, room), "{padding:?}");
+            assert_eq!((sealed.as_ptr(), sealed.capacity()), (at, room), "{padding:?}");
         }
     }
 

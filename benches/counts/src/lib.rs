@@ -103,8 +103,8 @@ pub fn paths() -> Vec<(&'static str, fn() -> Path)> {
             let cache = cache(Cache::builder(store()).l1_ttl(DAY));
             now(cache.set("user:42", Arc::new(text(64)))).unwrap();
             Box::new(move || {
-                let computed =
-                    now(cache.get_or_compute("user:42", || async { Ok::<Arc<String>, Infallible>(Arc::default()) }));
+                let computed = now(cache
+                    .get_or_compute("user:42", || async { Ok::<Arc<String>, Infallible>(Arc::default()) }));
                 black_box(computed.unwrap());
             })
         }),
@@ -180,8 +180,13 @@ fn profile() -> Profile {
     }
 }
 
+/// The runtime that a path is to run in.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 /// Polls a future that never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut task::Context::from_waker(task::Waker::noop())) {
         task::Poll::Ready(value) => value,
         task::Poll::Pending => panic!("it waits for nothing"),

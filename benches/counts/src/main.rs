@@ -8,7 +8,7 @@ fn main() {
     let [_, name, times] = &arguments[..] else {
         return blindcache_counts::paths().iter().for_each(|(name, _)| println!("{name}"));
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = blindcache_counts::runtime();
     let _entered = runtime.enter();
     let paths = blindcache_counts::paths();
     let (_, path) = paths.iter().find(|(known, _)| known == name).expect("the name of a path");
