@@ -19,7 +19,7 @@ pub type Path = Box<dyn Fn()>;
 
 /// About 350 bytes as MessagePack.
 #[derive(Clone, Serialize, Deserialize)]
-struct Profile {
+pub struct Profile {
     id: u64,
     name: String,
     email: String,
@@ -149,7 +149,8 @@ fn cache(builder: blindcache::Builder) -> Cache {
     builder.ttl(DAY).marker_ttl(DAY).build().unwrap()
 }
 
-fn store() -> EncryptedBackend<MemoryBackend> {
+/// One tenant in memory.
+pub fn store() -> EncryptedBackend<MemoryBackend> {
     EncryptedBackend::new(MemoryBackend::new(), tenant())
 }
 
@@ -157,11 +158,13 @@ fn tenant() -> TenantKeys {
     Keyring::new(MasterKey::generate().unwrap()).unwrap().tenant("acme").unwrap()
 }
 
-fn text(length: usize) -> String {
+/// A text of so many bytes.
+pub fn text(length: usize) -> String {
     "x".repeat(length)
 }
 
-fn profile() -> Profile {
+/// Somebody.
+pub fn profile() -> Profile {
     let text = |text: &str| text.to_owned();
     Profile {
         id: 9_223_372_036_854_775_000,
