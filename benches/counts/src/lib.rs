@@ -17,6 +17,9 @@ const BATCH: u64 = 100;
 /// One call of a hot path.
 pub type Path = Box<dyn Fn()>;
 
+/// A path by its name, before it is set up.
+pub type Named = (&'static str, fn() -> Path);
+
 /// About 350 bytes as MessagePack.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Profile {
@@ -60,7 +63,7 @@ impl Backend for Empty {
 }
 
 /// Every path by its name.
-pub fn paths() -> Vec<(&'static str, fn() -> Path)> {
+pub fn paths() -> Vec<Named> {
     vec![
         ("key str", || keys("user:42")),
         ("key tuple", || keys(("user", 42_u64))),
