@@ -90,6 +90,7 @@ seed=$(od -An -N8 -tx8 /dev/urandom)
 run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fresh-vectors.json
 run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
+run cargo test -p blindcache-counts --no-default-features # allocations and sizes; the same with either cipher
 run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
 run cargo test --no-fail-fast -p blindcache-server-tests
 if [[ $FULL ]]; then

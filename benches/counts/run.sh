@@ -4,7 +4,7 @@
 # AES-GCM too, and reading a clock less.
 #
 #   benches/counts/run.sh [PATH...]                    # all paths, or those whose names are given
-#   FEATURES=observed benches/counts/run.sh            # --no-default-features: RustCrypto's cipher
+#   ARGUMENTS=--no-default-features benches/counts/run.sh   # RustCrypto's cipher; `--features observed`: metrics and tracing
 #
 # The difference of a run of 200 calls to one of 1,200, a thousand calls: what is done once is not in it.
 set -euo pipefail

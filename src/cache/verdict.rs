@@ -1,4 +1,5 @@
-//! Verdicts that are remembered with an entry in memory, so that a hit takes no lock that all hits share.
+//! Verdicts that are remembered with an entry in memory, so that a hit takes no lock that all hits share. Such a hit does not
+//! count as a use of the entry's tags; the next look at what is known of them does.
 
 use super::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

@@ -17,9 +17,12 @@ const BATCH: u64 = 100;
 /// One call of a hot path.
 pub type Path = Box<dyn Fn()>;
 
+/// A path by its name, before it is set up.
+pub type Named = (&'static str, fn() -> Path);
+
 /// About 350 bytes as MessagePack.
 #[derive(Clone, Serialize, Deserialize)]
-struct Profile {
+pub struct Profile {
     id: u64,
     name: String,
     email: String,
@@ -60,7 +63,7 @@ impl Backend for Empty {
 }
 
 /// Every path by its name.
-pub fn paths() -> Vec<(&'static str, fn() -> Path)> {
+pub fn paths() -> Vec<Named> {
     vec![
         ("key str", || keys("user:42")),
         ("key tuple", || keys(("user", 42_u64))),
@@ -149,7 +152,8 @@ fn cache(builder: blindcache::Builder) -> Cache {
     builder.ttl(DAY).marker_ttl(DAY).build().unwrap()
 }
 
-fn store() -> EncryptedBackend<MemoryBackend> {
+/// One tenant in memory.
+pub fn store() -> EncryptedBackend<MemoryBackend> {
     EncryptedBackend::new(MemoryBackend::new(), tenant())
 }
 
@@ -157,11 +161,13 @@ fn tenant() -> TenantKeys {
     Keyring::new(MasterKey::generate().unwrap()).unwrap().tenant("acme").unwrap()
 }
 
-fn text(length: usize) -> String {
+/// A text of so many bytes.
+pub fn text(length: usize) -> String {
     "x".repeat(length)
 }
 
-fn profile() -> Profile {
+/// Somebody.
+pub fn profile() -> Profile {
     let text = |text: &str| text.to_owned();
     Profile {
         id: 9_223_372_036_854_775_000,
@@ -180,8 +186,13 @@ fn profile() -> Profile {
     }
 }
 
+/// The runtime that a path is to run in.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 /// Polls a future that never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut task::Context::from_waker(task::Waker::noop())) {
         task::Poll::Ready(value) => value,
         task::Poll::Pending => panic!("it waits for nothing"),

@@ -174,10 +174,10 @@ fn a_draft_that_one_write_outgrows_is_sealed_where_that_put_it() {
     for padding in [Padding::Padme, Padding::None, Padding::Fixed(4096)] {
         let mut draft = Draft::new(&[b"tag"], 1 << 20, padding, 0).unwrap();
         draft.write_all(&[7; 5000]).unwrap();
-        let at = draft.bytes.as_ptr();
+        let (at, room) = (draft.bytes.as_ptr(), draft.bytes.capacity());
         draft.finish(&META);
         let sealed = draft.into_sealed();
-        assert_eq!(sealed.as_ptr(), at, "{padding:?}");
+        assert_eq!((sealed.as_ptr(), sealed.capacity()), (at, room), "{padding:?}");
     }
 }
 
