@@ -88,7 +88,9 @@ seed=$(od -An -N8 -tx8 /dev/urandom)
 run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fresh-vectors.json
 run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
-run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
+# Other histories in each run; what fails tells its seed.
+run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile --test model -- --nocapture
+run env BLINDCACHE_SEEDS=300 cargo test --release --test simulation -- --nocapture
 run cargo test --no-fail-fast -p blindcache-server-tests
 if [[ $FULL ]]; then
     need javac default-jdk-headless

@@ -13,7 +13,8 @@ use super::{
     value::{Label, Tags},
 };
 use crate::{
-    encrypted::is_nil,
+    crypto::KeyId,
+    encrypted::{EncryptedBackend, is_nil},
     error::{ComputeError, Error},
     key::{CacheKey, Key},
     metrics::Operation,
@@ -24,6 +25,8 @@ use crate::{
 pub(super) struct Settings {
     pub(super) policy: Policy,
     pub(super) tags: Tags,
+    /// The master key that seals; `None` without a store.
+    sealed_by: Option<KeyId>,
 }
 
 impl Settings {
@@ -41,7 +44,8 @@ impl Settings {
     /// The label of this value, which began then.
     pub(super) fn label<T: Value>(&self, beginning: Beginning, value: &T) -> Result<Label, Error> {
         let none = self.policy.none_ttl.is_some() && is_nil(value);
-        self.policy.label(beginning, none, self.tags.clone())
+        let times = self.policy.times(beginning, none)?;
+        Ok(Label { times, tags: self.tags.clone(), sealed_by: self.sealed_by })
     }
 
     /// Whether a value is to be refreshed: stale, or far enough in its fresh time.
@@ -60,7 +64,8 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     pub(super) fn new(cache: &'a Cache, key: impl Key) -> Self {
-        let settings = Settings { policy: cache.shared.policy, tags: Tags::default() };
+        let sealed_by = cache.store.as_ref().map(EncryptedBackend::sealing_id);
+        let settings = Settings { policy: cache.shared.policy, tags: Tags::default(), sealed_by };
         Self { cache, key: key.to_cache_key().map_err(Error::from), settings }
     }
 

@@ -7,10 +7,11 @@ use super::{
     flight::SlotKey,
     l1::{Content, Kept, L1},
     tags::{Trust, Verdict},
-    value::Stored,
+    value::{Label, Stored},
 };
 use crate::{
     backend::Write,
+    encrypted::EncryptedBackend,
     error::Error,
     key::CacheKey,
     metrics::{Call, Operation, Outcome},
@@ -34,6 +35,9 @@ impl<T> Local<T> {
 impl Cache {
     pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
+        if !self.accepts(&kept.label) {
+            return None;
+        }
         let now = self.now();
         let answers = match &kept.label {
             label if !label.is_alive(now) => {
@@ -52,6 +56,13 @@ impl Cache {
             }
         };
         Some(Local { stored, recent: self.is_recent(kept.since, now), answers })
+    }
+
+    /// Whether the keys of this handle open what it was sealed by: another handle with the same memory, before a rotation
+    /// or after it, can have others.
+    pub(super) fn accepts(&self, label: &Label) -> bool {
+        let accepted = |(store, id): (&EncryptedBackend<_>, _)| store.accepts(id);
+        self.store.as_ref().zip(label.sealed_by).is_none_or(accepted)
     }
 
     fn is_recent(&self, since: u64, now: u64) -> bool {
@@ -112,7 +123,7 @@ impl Cache {
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
         let now = self.now();
         let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
-        fresh && self.judge(&kept.label, Trust::Asked) == Verdict::Valid
+        fresh && self.accepts(&kept.label) && self.judge(&kept.label, Trust::Asked) == Verdict::Valid
     }
 
     /// Puts a value into memory.
@@ -135,7 +146,8 @@ impl Cache {
     ) {
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
-            let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
+            let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
+            let believed = self.is_recent(kept.since, now) && alive;
             believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label)
         };
         let kept = self.shared.tier.as_ref().and_then(|tier| tier.get(&key.scope, &key.key));
@@ -167,8 +179,8 @@ impl Cache {
     pub(super) fn forget(&self, key: &SlotKey) -> bool {
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
         self.shared.tell_memory();
-        removed
-            .is_some_and(|kept| kept.label.is_alive(self.now()) && self.survives_what_is_known(&kept.label))
+        let usable = |label: &Label| label.is_alive(self.now()) && self.accepts(label);
+        removed.is_some_and(|kept| usable(&kept.label) && self.survives_what_is_known(&kept.label))
     }
 
     /// Removes from memory what is no longer believed without the store.

@@ -21,6 +21,8 @@ mod memory;
 mod mode;
 mod policy;
 mod refresh;
+#[cfg(all(test, feature = "l1"))]
+mod schedules;
 mod source;
 mod stand_in;
 mod tags;
