@@ -15,6 +15,7 @@ mod memory;
 mod pause;
 mod races;
 mod refresh;
+mod rotation;
 mod store;
 mod strict;
 mod tags;

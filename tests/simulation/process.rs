@@ -89,7 +89,9 @@ impl Process {
     fn handles(&self, stage: usize) -> Result<Handles, Error> {
         let Watch { masters, tap, overrun, model, plant, .. } = &*self.watch;
         let doubts = model.lock().unwrap().doubts.clone();
-        let wire = Arc::new(Wire::new(tap.clone(), doubts, *plant != Plant::NoDeadline));
+        // One of them leaves all limits to the layers.
+        let limited = *plant != Plant::NoDeadline && self.number != 1;
+        let wire = Arc::new(Wire::new(tap.clone(), doubts, limited));
         let (limit, deadline) = match plant {
             Plant::NoDeadline => (1_000 * DEADLINE, 1_000 * DEADLINE),
             _ => (DEADLINE * 2 / 3, DEADLINE),

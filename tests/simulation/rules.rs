@@ -19,6 +19,9 @@ struct Written {
     /// The master key that sealed it.
     master: usize,
     tagged: bool,
+    /// When the call began, and when it ended if it did, by the order of events.
+    begin: u64,
+    end: Option<u64>,
     /// By the clock of the process that wrote it.
     stale_at: u64,
     ends_at: u64,
@@ -34,15 +37,16 @@ pub(crate) struct Look {
     pub(crate) stale: bool,
     /// Whether the cache answers, which goes by tags and keeps the order of its own writes.
     pub(crate) cached: bool,
-    finished: HashMap<Place, usize>,
+    finished: HashMap<Place, u64>,
     invalid: Option<(usize, usize)>,
 }
 
 #[derive(Default)]
 pub(crate) struct Model {
+    now: u64,
     written: Vec<Written>,
-    /// The last write or delete of a process to a key of its own that ended well.
-    finished: HashMap<Place, usize>,
+    /// When the last write or delete began of those that have ended well: what had ended before that is over.
+    finished: HashMap<Place, u64>,
     /// For a process and tenant: numbers below this, with the tag or all, were invalidated by this process.
     invalid: HashMap<(usize, usize), (usize, usize)>,
     /// The names of places, by which the wire knows them.
@@ -69,14 +73,25 @@ impl Model {
         wall: u64,
         stale: u64,
     ) -> usize {
-        let stale_at = wall + TTL;
-        self.written.push(Written { place, by, master, tagged, stale_at, ends_at: stale_at + stale });
+        self.now += 1;
+        let (begin, stale_at) = (self.now, wall + TTL);
+        let ends_at = stale_at + stale;
+        self.written.push(Written { place, by, master, tagged, begin, end: None, stale_at, ends_at });
         self.written.len() - 1
     }
 
-    pub(crate) fn finish(&mut self, place: Place, number: usize) {
+    /// A write has ended that is certain to have replaced what was there.
+    pub(crate) fn finish(&mut self, number: usize) {
+        self.end(number);
+        let Written { place, begin, .. } = self.written[number];
         let last = self.finished.entry(place).or_default();
-        *last = number.max(*last);
+        *last = begin.max(*last);
+    }
+
+    /// A write has ended that may not have been kept, as that of a computed value.
+    pub(crate) fn end(&mut self, number: usize) {
+        self.now += 1;
+        self.written[number].end = Some(self.now);
     }
 
     /// How many writes there were, at the beginning of an invalidation.
@@ -134,7 +149,8 @@ impl Model {
         }
         let finished = look.finished.get(&place).filter(|_| place.1 == Some(look.process));
         let in_doubt = || self.doubts.lock().unwrap().contains(&self.names[&place]);
-        if self.honest && finished.is_some_and(|last| number < *last) && !in_doubt() {
+        let is_older = |last: &u64| written.end.is_some_and(|end| end < *last);
+        if self.honest && finished.is_some_and(is_older) && !in_doubt() {
             return wrong("is older than a finished write");
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! What a task of a process does, one call after another, and what it makes of what it gets.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -132,7 +135,7 @@ impl Work {
             _ => cache.entry(logical(place)).tags(tags).set(value).await,
         };
         if self.sort(set).is_some() {
-            self.model().finish(place, number);
+            self.model().finish(number);
             self.model().tally("set");
         }
     }
@@ -145,9 +148,10 @@ impl Work {
     }
 
     /// A function that takes its time, and fails sometimes.
-    async fn source(&mut self, call: &Call, place: Place) -> Result<Value, ()> {
+    async fn source(&mut self, call: &Call, place: Place, number: &AtomicUsize) -> Result<Value, ()> {
         let (takes, fails) = (self.process.dice.ms(0, 300), self.process.dice.one_in(4));
         let value = self.written(call, place, call.tagged, STALE);
+        number.store(value.0, SeqCst);
         sleep(takes).await;
         if fails { Err(()) } else { Ok(value) }
     }
@@ -157,7 +161,11 @@ impl Work {
         let (place, tags) = (call.place, call.tagged.then_some(CANARY));
         let cache = call.handles.caches[place.0].clone();
         let computing = cache.entry(logical(place)).tags(tags);
-        let computed = computing.get_or_compute(|| self.source(&call, place)).await;
+        let number = AtomicUsize::new(usize::MAX);
+        let computed = computing.get_or_compute(|| self.source(&call, place, &number)).await;
+        if computed.as_ref().is_ok_and(|value| value.0 == number.load(SeqCst)) {
+            self.model().end(number.load(SeqCst));
+        }
         self.judge(&call, place, computed.ok(), "computed");
     }
 
@@ -167,7 +175,7 @@ impl Work {
         let mut work = self.clone();
         work.process.dice = self.process.dice.apart(self.process.dice.clone().next());
         let other = Call { handles: call.handles.clone(), look: call.look.clone(), tagged: false, ..call };
-        let source = move || async move { work.source(&other, place).await };
+        let source = move || async move { work.source(&other, place, &AtomicUsize::default()).await };
         let computed = cache.get_or_refresh(logical(place), source).await;
         self.judge(&call, place, computed.ok(), "refreshed");
     }
@@ -210,7 +218,7 @@ impl Work {
         let writes = items.iter().map(|(place, value)| (logical(*place), value.clone()));
         let set = call.handles.caches[call.place.0].set_many(writes.collect::<Vec<_>>()).await;
         if self.sort(set).is_some() {
-            items.into_iter().for_each(|(place, (number, _))| self.model().finish(place, number));
+            items.into_iter().for_each(|(_, (number, _))| self.model().finish(number));
         }
     }
 
@@ -219,14 +227,19 @@ impl Work {
         let (places, fails) = (self.places(&call), self.process.dice.one_in(4));
         let takes = self.process.dice.ms(0, 300);
         let cache = call.handles.caches[call.place.0].clone();
+        let numbers = Mutex::new(Vec::new());
         let source = async |missing: Vec<String>| {
             let place = |key: &String| *places.iter().find(|place| logical(**place) == *key).unwrap();
             let value = |key: String| (key.clone(), self.written(&call, place(&key), false, STALE));
             let values: Vec<(String, Value)> = missing.into_iter().map(value).collect();
+            *numbers.lock().unwrap() = values.iter().map(|(_, value)| value.0).collect();
             sleep(takes).await;
             if fails { Err(()) } else { Ok(values) }
         };
         let found = cache.get_or_compute_many(places.iter().copied().map(logical), source).await;
+        if found.is_ok() {
+            numbers.into_inner().unwrap().into_iter().for_each(|number| self.model().end(number));
+        }
         for (place, value) in places.iter().zip(found.unwrap_or_default()) {
             self.judge(&call, *place, value, "computed in a batch");
         }
@@ -235,7 +248,7 @@ impl Work {
     async fn delete(&self, call: &Call) {
         let number = self.written(call, call.place, false, 0).0;
         if self.sort(call.handles.caches[call.place.0].delete(logical(call.place)).await).is_some() {
-            self.model().finish(call.place, number);
+            self.model().finish(number);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The in-memory tier: what it holds is never older than a write that was finished before the read.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use shuttle::{
     future::{block_on, yield_now as pause},
@@ -24,18 +24,16 @@ struct Scene {
     cache: Cache,
     clock: Clock,
     record: Record,
-    /// A read that puts into memory what it has read, whatever was written meanwhile.
-    careless: bool,
 }
 
 impl Scene {
-    fn new(settings: impl Fn(Builder) -> Builder, careless: bool) -> Arc<Self> {
-        let keys = Keyring::new(MasterKey::from_bytes(&std::array::from_fn(|at| at as u8 * 7)).unwrap());
+    fn new(settings: impl Fn(Builder) -> Builder) -> Arc<Self> {
+        let keys = Keyring::new(MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 7)).unwrap());
         let keys = keys.unwrap().tenant("acme").unwrap();
         let clock = Clock::at(1_790_000_000_000);
         let cache = Cache::builder(EncryptedBackend::new(Store::default(), keys)).clock(&clock);
         let cache = settings(cache).build().unwrap();
-        Arc::new(Self { cache, clock, record: Record::default(), careless })
+        Arc::new(Self { cache, clock, record: Record::default() })
     }
 
     /// One call of a random kind, dropped at a random await or not at all.
@@ -71,9 +69,6 @@ impl Scene {
     }
 
     async fn get(&self) {
-        if self.careless {
-            return self.get_carelessly().await;
-        }
         let since = self.record.now();
         if let Some(value) = self.cache.get::<u64>(KEY).await.unwrap() {
             self.record.check(value, since);
@@ -98,7 +93,7 @@ impl Scene {
         self.record.check(value, since);
     }
 
-    /// What `Seat::still` is there to prevent.
+    /// A read that puts into memory what it has read, whatever was written meanwhile: what `Seat::still` prevents.
     async fn get_carelessly(&self) {
         let store = self.cache.store.as_ref().unwrap();
         let spot = self.cache.spot_at(&KEY.to_cache_key().unwrap());
@@ -127,19 +122,40 @@ fn play(scene: &Arc<Scene>) {
     assert_eq!(scene.cache.stats().in_flight, 0);
 }
 
+/// A read of what memory does not hold, beside a delete.
+fn read_beside_a_delete<F: Future<Output = ()>>(read: impl FnOnce(Arc<Scene>) -> F + Send + 'static) {
+    let scene = Scene::new(|cache| cache);
+    block_on(scene.set());
+    scene.cache.forget(&scene.cache.spot_at(&KEY.to_cache_key().unwrap()).key);
+    let (reading, deleting) = (Arc::clone(&scene), Arc::clone(&scene));
+    let calls = [
+        thread::spawn(move || block_on(read(reading))),
+        thread::spawn(move || block_on(deleting.delete())),
+    ];
+    calls.into_iter().for_each(|call| call.join().unwrap());
+    block_on(scene.get());
+}
+
 #[test]
 fn memory_holds_nothing_older_than_a_finished_write() {
-    random(1_000, || play(&Scene::new(|cache| cache, false)));
-    pct(1_000, || play(&Scene::new(|cache| cache, false)));
+    random(1_000, || play(&Scene::new(|cache| cache)));
+    pct(1_000, || play(&Scene::new(|cache| cache)));
 }
 
 #[test]
 fn memory_of_sealed_entries_holds_nothing_older_than_a_finished_write() {
-    random(500, || play(&Scene::new(|cache| cache.l1_mode(L1::Sealed), false)));
+    random(500, || play(&Scene::new(|cache| cache.l1_mode(L1::Sealed))));
+}
+
+#[test]
+fn read_beside_a_delete_leaves_nothing_in_memory() {
+    for check in [random, pct] {
+        check(500, || read_beside_a_delete(|scene| async move { scene.get().await }));
+    }
 }
 
 /// The control: memory that is filled past the slot of the key.
 #[test]
 fn memory_that_is_filled_carelessly_is_found() {
-    assert_found(|| play(&Scene::new(|cache| cache, true)));
+    assert_found(|| read_beside_a_delete(|scene| async move { scene.get_carelessly().await }));
 }

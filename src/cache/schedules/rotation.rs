@@ -17,7 +17,7 @@ use crate::{
 const STAGES: [(u8, &[u8]); 4] = [(1, &[]), (1, &[2]), (2, &[1]), (2, &[])];
 
 fn keys(stage: usize) -> TenantKeys {
-    let master = |fill: &u8| MasterKey::from_bytes(&std::array::from_fn(|at| at as u8 * 3 + fill)).unwrap();
+    let master = |fill: &u8| MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 3 + fill)).unwrap();
     let (seals, accepted) = STAGES[stage];
     let keyring = Keyring::with_accepted(master(&seals), accepted.iter().map(master), master(&1));
     keyring.unwrap().tenant("acme").unwrap()

@@ -1,5 +1,5 @@
 //! A race planted on purpose: the files of the breaker, on a lock that lets others in.
-#![allow(clippy::duplicate_mod, dead_code)] // the files of `layer`, compiled once more, and not all used
+#![allow(clippy::duplicate_mod, dead_code, unreachable_pub)] // the files of `layer`, compiled once more, and not all used
 
 use std::{
     future::Future,
