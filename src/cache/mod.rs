@@ -21,7 +21,8 @@ mod memory;
 mod mode;
 mod policy;
 mod refresh;
-#[cfg(all(test, feature = "l1"))]
+#[cfg(feature = "l1")]
+#[cfg(test)]
 mod schedules;
 mod source;
 mod stand_in;

@@ -75,7 +75,8 @@ async fn value_of_a_key_that_is_not_accepted_is_not_handed_over() {
         old.get_or_compute("key", compute).await
     });
     tokio::task::yield_now().await;
-    let waiting = tokio::spawn(async move { new.get_or_compute("key", async || Ok::<_, Infallible>(2)).await });
+    let waiting =
+        tokio::spawn(async move { new.get_or_compute("key", async || Ok::<_, Infallible>(2)).await });
     tokio::task::yield_now().await;
     go.send(()).unwrap();
     assert_eq!((leading.await.unwrap(), waiting.await.unwrap()), (Ok(1), Ok(2)));

@@ -92,7 +92,8 @@ pub(crate) fn lies() -> BoxedStrategy<Vec<Lie>> {
 
 /// A store that brings back what was there before.
 pub(crate) fn replays() -> BoxedStrategy<Vec<Lie>> {
-    let lie = prop_oneof![1 => Just(Lie::None), 4 => (0..3_usize).prop_map(Lie::Replay), 1 => Just(Lie::Lose)];
+    let lie =
+        prop_oneof![1 => Just(Lie::None), 4 => (0..3_usize).prop_map(Lie::Replay), 1 => Just(Lie::Lose)];
     vec(lie, 0..80).boxed()
 }
 

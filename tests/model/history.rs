@@ -160,7 +160,8 @@ impl Player {
     }
 
     async fn compute(&mut self, who: Who, tagged: bool, ok: bool) -> Result<(), String> {
-        let (cache, wall, next, ran) = (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
+        let (cache, wall, next, ran) =
+            (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
         let compute = async || {
             ran.set(true);
             if ok { Ok(next) } else { Err(()) }
@@ -183,7 +184,8 @@ impl Player {
     }
 
     async fn strict(&mut self, who: Who, ok: bool) -> Result<(), String> {
-        let (cache, wall, next, ran) = (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
+        let (cache, wall, next, ran) =
+            (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
         let compute = async || {
             ran.set(true);
             if ok { Ok(next) } else { Err(()) }
@@ -222,7 +224,9 @@ impl Player {
 
     async fn bare_get(&mut self, who: Who) -> Result<(), String> {
         let bare = &self.world.processes[who.0].bare[who.1];
-        let Some(value) = fails_by_the_store(bare.get::<usize>(who.2).await)?.flatten() else { return Ok(()) };
+        let Some(value) = fails_by_the_store(bare.get::<usize>(who.2).await)?.flatten() else {
+            return Ok(());
+        };
         self.values.set(self.values.get() + 1);
         self.model.opens(who, value, self.wall(), true).map(drop)
     }

@@ -137,13 +137,7 @@ impl Model {
     }
 
     /// Whether the boundary may open this value; `stale`: also past its ttl.
-    pub(super) fn opens(
-        &self,
-        who: Who,
-        value: usize,
-        wall: u64,
-        stale: bool,
-    ) -> Result<&Written, String> {
+    pub(super) fn opens(&self, who: Who, value: usize, wall: u64, stale: bool) -> Result<&Written, String> {
         let (process, home, key) = who;
         let Some(written) = self.written.get(value) else { return Err(format!("{value} was never written")) };
         if (written.home, written.key) != (home, key) {
@@ -170,7 +164,8 @@ impl Model {
         let (process, home, _) = who;
         let written = self.opens(who, value, wall, stale)?;
         for (all, hits) in [(true, true), (false, written.tagged)] {
-            let known = self.invalid.get(&(process, home, all)).filter(|step| **step >= self.started[process]);
+            let known =
+                self.invalid.get(&(process, home, all)).filter(|step| **step >= self.started[process]);
             if hits && known.is_some_and(|step| written.step <= *step) {
                 return Err(format!("value {value} at {who:?} was invalidated"));
             }

@@ -84,7 +84,12 @@ pub(crate) fn play(seed: u64, plant: Plant) -> Result<Came, String> {
         // Clocks that differ by up to two seconds either way.
         let clock = Clock::at(BEGINNING + dice.below(4_001));
         let starts = AtomicU64::new(dice.below(4));
-        let process = Process { watch: watch.clone(), number, clock: clock.clone(), dice: dice.apart(3 + number as u64) };
+        let process = Process {
+            watch: watch.clone(),
+            number,
+            clock: clock.clone(),
+            dice: dice.apart(3 + number as u64),
+        };
         sim.host(host(number), move || process.clone().run(starts.fetch_add(1, Relaxed)));
         clock
     });
@@ -198,7 +203,9 @@ impl Came {
         for fault in faults {
             assert!(self.faults.contains_key(fault), "never: {fault}");
         }
-        for outcome in ["set", "read", "computed", "refreshed", "read in a batch", "computed in a batch", "failed"] {
+        for outcome in
+            ["set", "read", "computed", "refreshed", "read in a batch", "computed in a batch", "failed"]
+        {
             assert!(self.outcomes.contains_key(outcome), "never: {outcome}");
         }
         assert!(self.values > 0 && self.bytes > 0 && self.lies > 0);
@@ -207,9 +214,13 @@ impl Came {
 
 impl fmt::Display for Came {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { simulated, calls, values, bytes, lies, faults, outcomes, overrun, longest, recovery } = self;
+        let Self { simulated, calls, values, bytes, lies, faults, outcomes, overrun, longest, recovery } =
+            self;
         let (hours, injected) = (simulated.as_secs_f64() / 3600.0, faults.values().sum::<u64>());
-        writeln!(f, "{hours:.2} simulated hours, {calls} calls on the store, {values} values, none of them wrong")?;
+        writeln!(
+            f,
+            "{hours:.2} simulated hours, {calls} calls on the store, {values} values, none of them wrong"
+        )?;
         writeln!(f, "{injected} faults {faults:?}, {lies} lies; {outcomes:?}")?;
         writeln!(f, "longest overrun of a deadline {overrun:?}, longest call of a cache {longest:?}")?;
         write!(f, "longest recovery {recovery:?}, {bytes} bytes of the wire searched for plaintext")

@@ -28,7 +28,8 @@ impl Masters {
     pub(crate) fn tenant(&self, stage: usize, tenant: usize, plant: Plant) -> TenantKeys {
         let master = |at: &usize| MasterKey::parse(&self.0[*at]).unwrap();
         let (seals, accepted) = STAGES[stage];
-        let keyring = Keyring::with_accepted(master(&seals), accepted.iter().map(master), master(&0)).unwrap();
+        let keyring =
+            Keyring::with_accepted(master(&seals), accepted.iter().map(master), master(&0)).unwrap();
         keyring.tenant(TENANTS[if plant == Plant::OneTenant { 0 } else { tenant }]).unwrap()
     }
 }

@@ -127,7 +127,9 @@ impl Model {
     }
 
     fn is_right(&self, look: &Look, place: Place, number: usize) -> Result<(), String> {
-        let Some(written) = self.written.get(number) else { return Err(format!("{number} was never written")) };
+        let Some(written) = self.written.get(number) else {
+            return Err(format!("{number} was never written"));
+        };
         let wrong = |why: &str| Err(format!("value {number} at {place:?} {why}: {written:?}, {look:?}"));
         if written.place != place {
             return wrong("is of another place");

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use blindcache::{
-    Backend, MemoryBackend, Sealed, StoreKey,
-    testing::HostileBackend,
-};
+use blindcache::{Backend, MemoryBackend, Sealed, StoreKey, testing::HostileBackend};
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt as _, time::sleep};
 use turmoil::net::{TcpListener, TcpStream};
@@ -66,7 +63,11 @@ impl Store {
             let disk = self.disk.lock().unwrap().clone();
             let mut replies = Vec::with_capacity(asked.len());
             for request in asked {
-                replies.push(if mood == Mood::Failing { Reply::Failed } else { answer(&disk, request).await });
+                replies.push(if mood == Mood::Failing {
+                    Reply::Failed
+                } else {
+                    answer(&disk, request).await
+                });
             }
             if mood == Mood::Miscounting {
                 replies.push(Reply::Nothing);

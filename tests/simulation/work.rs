@@ -274,7 +274,8 @@ impl Work {
         handles.stage = (handles.stage + 1) % (LAST + 1);
         for tenant in 0..2 {
             let keys = || self.process.watch.masters.tenant(handles.stage, tenant, self.process.watch.plant);
-            let (bare, cache) = (handles.bare[tenant].for_tenant(keys()), handles.caches[tenant].for_tenant(keys()));
+            let (bare, cache) =
+                (handles.bare[tenant].for_tenant(keys()), handles.caches[tenant].for_tenant(keys()));
             (handles.bare[tenant], handles.caches[tenant]) = (bare, cache);
         }
     }

@@ -10,7 +10,10 @@ use shuttle::{
 use super::{Store, record::Record};
 use crate::{
     backend::Backend,
-    cache::{Builder, Cache, L1, value::{Label, Stored}},
+    cache::{
+        Builder, Cache, L1,
+        value::{Label, Stored},
+    },
     crypto::{Keyring, MasterKey},
     encrypted::EncryptedBackend,
     key::Key,
@@ -28,7 +31,9 @@ struct Scene {
 
 impl Scene {
     fn new(settings: impl Fn(Builder) -> Builder) -> Arc<Self> {
-        let keys = Keyring::new(MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 7)).unwrap());
+        let keys = Keyring::new(
+            MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 7)).unwrap(),
+        );
         let keys = keys.unwrap().tenant("acme").unwrap();
         let clock = Clock::at(1_790_000_000_000);
         let cache = Cache::builder(EncryptedBackend::new(Store::default(), keys)).clock(&clock);
@@ -128,10 +133,8 @@ fn read_beside_a_delete<F: Future<Output = ()>>(read: impl FnOnce(Arc<Scene>) ->
     block_on(scene.set());
     scene.cache.forget(&scene.cache.spot_at(&KEY.to_cache_key().unwrap()).key);
     let (reading, deleting) = (Arc::clone(&scene), Arc::clone(&scene));
-    let calls = [
-        thread::spawn(move || block_on(read(reading))),
-        thread::spawn(move || block_on(deleting.delete())),
-    ];
+    let calls =
+        [thread::spawn(move || block_on(read(reading))), thread::spawn(move || block_on(deleting.delete()))];
     calls.into_iter().for_each(|call| call.join().unwrap());
     block_on(scene.get());
 }

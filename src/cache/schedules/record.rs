@@ -48,7 +48,8 @@ impl Record {
     pub(super) fn check(&self, value: u64, since: u64) {
         let calls = self.calls();
         let Some(over) = calls.writes[value as usize].end else { return };
-        let later = |write: &Write| write.kept && write.begin > over && write.end.is_some_and(|end| end < since);
+        let later =
+            |write: &Write| write.kept && write.begin > over && write.end.is_some_and(|end| end < since);
         let overwritten = calls.writes.iter().position(later);
         assert!(overwritten.is_none(), "{value} was read after {overwritten:?} had replaced it");
     }

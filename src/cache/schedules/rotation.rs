@@ -1,6 +1,9 @@
 //! Keyrings that are swapped while calls are under way: with the order that the documentation gives, nothing is lost.
 
-use std::{sync::Arc, sync::atomic::{AtomicBool, Ordering::SeqCst}};
+use std::{
+    sync::Arc,
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+};
 
 use shuttle::{future::block_on, sync::RwLock, thread};
 
@@ -17,7 +20,9 @@ use crate::{
 const STAGES: [(u8, &[u8]); 4] = [(1, &[]), (1, &[2]), (2, &[1]), (2, &[])];
 
 fn keys(stage: usize) -> TenantKeys {
-    let master = |fill: &u8| MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 3 + fill)).unwrap();
+    let master = |fill: &u8| {
+        MasterKey::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8 * 3 + fill)).unwrap()
+    };
     let (seals, accepted) = STAGES[stage];
     let keyring = Keyring::with_accepted(master(&seals), accepted.iter().map(master), master(&1));
     keyring.unwrap().tenant("acme").unwrap()
