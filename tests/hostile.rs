@@ -221,7 +221,7 @@ async fn boundary_believes_no_lie_but_those_that_nobody_can_tell() {
     for lie in [Lie::Lose, Lie::Contrary] {
         assert_eq!(told(lie).await, Ok(None));
     }
-    for lie in [Lie::Swap(0), Lie::Truncate(150), Lie::Extend(1), Lie::Flip(8 * 64)] {
+    for lie in [Lie::Swap(0), Lie::Truncate(143), Lie::Extend(1), Lie::Flip(8 * 64)] {
         assert_eq!(told(lie).await, Err("tampered"), "{lie:?}");
     }
     for lie in [Lie::Truncate(115), Lie::Truncate(0), Lie::Flip(0)] {
