@@ -48,6 +48,7 @@ mod error;
 mod key;
 mod layer;
 mod metrics;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 

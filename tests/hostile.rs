@@ -4,11 +4,14 @@
 //! `BLINDCACHE_SEED=7` plays that one history, `BLINDCACHE_SEEDS=100000` so many.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers, which clippy does not take for tests
 
-use std::{collections::BTreeMap, env, time::Duration};
+#[path = "common/seeds.rs"]
+mod seeds;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use blindcache::{
-    Backend, BackendErrorKind, MemoryBackend, Sealed, StoreKey,
-    testing::{Fault, FaultBackend, HostileBackend, Lie, fuzz::History},
+    Backend, BackendErrorKind, EncryptedBackend, Error, Keyring, MasterKey, MemoryBackend, Sealed, StoreKey,
+    testing::{Clock, Fault, FaultBackend, HostileBackend, Lie, fuzz::History},
 };
 use proptest::{
     prelude::*,
@@ -37,21 +40,14 @@ fn play(seed: u64, tenants: [&str; 2]) -> Played {
     (outcome, store.told(), history.outcomes)
 }
 
-fn from_env(name: &str) -> Option<u64> {
-    Some(env::var(name).ok()?.parse().unwrap())
-}
-
 #[test]
 fn what_is_returned_was_written_for_that_place_by_an_accepted_key_and_has_not_expired() {
-    let seeds = match from_env("BLINDCACHE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..from_env("BLINDCACHE_SEEDS").unwrap_or(SEEDS),
-    };
+    let seeds = seeds::seeds(SEEDS);
     let (count, mut outcomes, mut told) = (seeds.end - seeds.start, BTreeMap::<_, u64>::new(), 0);
     for seed in seeds {
         let (outcome, lies, what_else) = play(seed, TENANTS);
         if let Err(wrong) = outcome {
-            panic!("{wrong}\nBLINDCACHE_SEED={seed} plays this history");
+            panic!("{wrong}\n{}", seeds::replay(seed));
         }
         told += lies;
         what_else.into_iter().for_each(|(what, times)| *outcomes.entry(what).or_default() += times);
@@ -181,4 +177,73 @@ async fn faults_come_in_the_order_of_the_script_and_then_always() {
     store.always(Fault::hang());
     assert!(tokio::time::timeout(second * 1_000_000, store.ping()).await.is_err());
     assert_eq!(store.calls(), ["set", "set_many", "get", "exists", "ping"]);
+}
+
+#[tokio::test]
+async fn contrary_store_says_that_there_is_what_is_not() {
+    let store = HostileBackend::script(MemoryBackend::new(), [Lie::Contrary, Lie::Contrary]);
+    assert!(store.exists(&key("a")).await.unwrap());
+    assert!(store.delete(&key("a")).await.unwrap());
+}
+
+#[tokio::test]
+async fn batch_is_told_a_lie_for_each_name() {
+    let lies = [Lie::None, Lie::Lose, Lie::Swap(0), Lie::Replay(0), Lie::Contrary, Lie::None];
+    let store = HostileBackend::script(MemoryBackend::new(), lies);
+    let (a, b) = (key("a"), key("b"));
+    store.set_many(vec![(a.clone(), entry(1), None), (b.clone(), entry(2), None)]).await.unwrap();
+    let read = store.get_many(&[a.clone(), b.clone()]).await.unwrap();
+    assert_eq!(read, [Some(entry(2).into_bytes()), Some(entry(2).into_bytes())]); // b's was lost, and comes back
+    assert_eq!(store.delete_many(&[a, b]).await.unwrap(), [false, false]);
+    assert_eq!(store.told(), 4);
+}
+
+/// What the boundary makes of the third call, a read of a value that replaced another, after this lie.
+async fn told(lie: Lie) -> Result<Option<String>, &'static str> {
+    let store = HostileBackend::script(MemoryBackend::new(), [Lie::None, Lie::None, Lie::None, lie]);
+    let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
+    let acme = EncryptedBackend::new(store, keys.tenant("acme").unwrap());
+    let globex = acme.for_tenant(keys.tenant("globex").unwrap());
+    acme.set("key", "older", None).await.unwrap();
+    globex.set("key", "another tenant's", None).await.unwrap();
+    acme.set("key", "newer", None).await.unwrap();
+    acme.get("key").await.map_err(|error| match error {
+        Error::Unreadable(reason) => reason.as_str(),
+        Error::Backend(_) => "failed",
+        _ => "another error",
+    })
+}
+
+#[tokio::test]
+async fn boundary_believes_no_lie_but_those_that_nobody_can_tell() {
+    assert_eq!(told(Lie::None).await, Ok(Some("newer".into())));
+    assert_eq!(told(Lie::Replay(1)).await, Ok(Some("older".into())));
+    for lie in [Lie::Lose, Lie::Contrary] {
+        assert_eq!(told(lie).await, Ok(None));
+    }
+    for lie in [Lie::Swap(0), Lie::Truncate(143), Lie::Extend(1), Lie::Flip(8 * 64)] {
+        assert_eq!(told(lie).await, Err("tampered"), "{lie:?}");
+    }
+    for lie in [Lie::Truncate(115), Lie::Truncate(0), Lie::Flip(0)] {
+        assert_eq!(told(lie).await, Err("not_sealed"), "{lie:?}");
+    }
+    assert_eq!(told(Lie::Flip(8 * 3)).await, Err("unknown_format"));
+    assert_eq!(told(Lie::Flip(8 * 4)).await, Err("unknown_key"));
+    assert_eq!(told(Lie::Flood).await, Err("too_large"));
+    assert_eq!(told(Lie::Fail(BackendErrorKind::Denied)).await, Err("failed"));
+}
+
+#[tokio::test]
+async fn entry_that_is_kept_past_its_ttl_is_not_returned() {
+    let (store, clock) = (HostileBackend::script(MemoryBackend::new(), []), Clock::at(1_790_000_000_000));
+    let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap().tenant("acme").unwrap();
+    let acme = EncryptedBackend::new(store, keys).clock(&clock);
+    acme.set("key", "value", Duration::from_secs(1)).await.unwrap();
+    clock.advance(Duration::from_millis(999));
+    assert_eq!(acme.get::<String>("key").await.unwrap().as_deref(), Some("value"));
+    clock.clone().advance(Duration::from_millis(1));
+    assert!(acme.exists("key").await.unwrap());
+    assert_eq!(acme.get::<String>("key").await.unwrap(), None);
+    clock.set(clock.now() - 1);
+    assert_eq!(acme.get::<String>("key").await.unwrap().as_deref(), Some("value"));
 }

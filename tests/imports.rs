@@ -32,6 +32,7 @@ const CRYPTO_TYPES: Reach =
 const TABLE: &[(&str, &[(&str, Reach)])] = &[
     ("error", &[]),
     ("clock", &[]),
+    ("sync", &[]),
     ("metrics", &[("crypto", Only(&["KeyId"]))]),
     ("key", &[]),
     ("codec", &[]),
@@ -83,7 +84,7 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
 ];
 
 /// The rooms that every other may name.
-const FOR_ALL: &[&str] = &["error", "clock", "metrics"];
+const FOR_ALL: &[&str] = &["error", "clock", "metrics", "sync"];
 
 /// Whether a file of the module `from` may name the path `to`, both without `crate`.
 fn may(from: &[String], to: &[String]) -> Result<(), String> {

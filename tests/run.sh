@@ -91,7 +91,9 @@ run target/python/bin/python3 docs/reference.py --write --seed "$seed" target/fr
 run env BLINDCACHE_VECTORS="$PWD/target/fresh-vectors.json" cargo test --test vectors
 run cargo test --release --test memory --test fork # what the optimizer leaves in memory is another question
 run cargo test -p blindcache-counts --no-default-features # allocations and sizes; the same with either cipher
-run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile
+# Other histories in each run; what fails tells its seed.
+run env BLINDCACHE_SEEDS=5000 cargo test --release --test hostile --test model -- --nocapture
+run env BLINDCACHE_SEEDS=300 cargo test --release --test simulation -- --nocapture
 run cargo test --no-fail-fast -p blindcache-server-tests
 if [[ $FULL ]]; then
     run tests/deny

@@ -13,7 +13,8 @@ use super::{
     value::{Label, Tags},
 };
 use crate::{
-    encrypted::is_nil,
+    crypto::KeyId,
+    encrypted::{EncryptedBackend, is_nil},
     error::{ComputeError, Error},
     key::{CacheKey, Key},
     metrics::Operation,
@@ -26,11 +27,14 @@ pub(super) struct Settings {
     pub(super) tags: Tags,
     /// Whether they are those of the cache, which were checked when it was built.
     checked: bool,
+    /// The master key that seals; `None` without a store.
+    sealed_by: Option<KeyId>,
 }
 
 impl Settings {
     pub(super) fn of(cache: &Cache) -> Self {
-        Self { policy: cache.shared.policy, tags: Tags::default(), checked: true }
+        let sealed_by = cache.store.as_ref().map(EncryptedBackend::sealing_id);
+        Self { policy: cache.shared.policy, tags: Tags::default(), checked: true, sealed_by }
     }
 
     /// Refuses what would only be found out after a computation.
@@ -50,7 +54,8 @@ impl Settings {
     /// The label of this value, which began then.
     pub(super) fn label<T: Value>(&self, beginning: Beginning, value: &T) -> Result<Label, Error> {
         let none = self.policy.none_ttl.is_some() && is_nil(value);
-        self.policy.label(beginning, none, self.tags.clone())
+        let times = self.policy.times(beginning, none)?;
+        Ok(Label { times, tags: self.tags.clone(), sealed_by: self.sealed_by })
     }
 
     /// Whether a value is to be refreshed: stale, or far enough in its fresh time.

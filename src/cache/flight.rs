@@ -9,7 +9,9 @@
 //! state lets go on, and wakes them once the lock is free. So a waiter that was woken and dropped costs nobody else a wake-up.
 
 // In `schedules` the same files run on shuttle's lock and counter.
-use std::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+use std::sync::atomic::AtomicUsize;
+
+use crate::sync::{Mutex, MutexGuard};
 
 mod leader;
 mod slot;

@@ -44,7 +44,7 @@ impl Cache {
             Verdict::Ask(_) => trust == Trust::Asked,
         };
         let sure = *well || trust != Trust::Answered;
-        (in_time && survives && sure).then(|| stored.clone())
+        (in_time && survives && sure && self.accepts(&stored.label)).then(|| stored.clone())
     }
 }
 

@@ -23,7 +23,7 @@ impl Cache {
 
     /// Whether what memory holds is valid, by the markers that are known.
     pub(super) fn is_valid(&self, kept: &Kept, trust: Trust, now: u64) -> bool {
-        let Label { times, tags } = &kept.label;
+        let Label { times, tags, .. } = &kept.label;
         let (tags, trust) = (tags.iter().map(|tag| &**tag), self.trust(trust));
         self.shared.markers.is_valid(&kept.judged, self.scope, tags, times.created_at, now, trust)
     }

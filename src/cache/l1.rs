@@ -17,6 +17,7 @@ use super::{
     value::Label,
     verdict::Judged,
 };
+use crate::sync::point;
 
 /// What the in-memory tier keeps.
 ///
@@ -116,21 +117,26 @@ impl Tier {
         Self { kept: Cache::with_options(options, Size { least }, hasher, lifecycle), mode }
     }
 
+    fn kept(&self) -> &Cache<SlotKey, Arc<Kept>, Size> {
+        point();
+        &self.kept
+    }
+
     pub(super) fn get(&self, scope: &[u8; 16], key: &[u8]) -> Option<Arc<Kept>> {
-        self.kept.get(&Borrowed { scope, key })
+        self.kept().get(&Borrowed { scope, key })
     }
 
     pub(super) fn put(&self, key: SlotKey, kept: Kept) {
-        self.kept.insert(key, Arc::new(kept));
+        self.kept().insert(key, Arc::new(kept));
     }
 
     pub(super) fn remove(&self, key: &SlotKey) -> Option<Arc<Kept>> {
-        self.kept.remove(key).map(|(_, kept)| kept)
+        self.kept().remove(key).map(|(_, kept)| kept)
     }
 
     /// Removes this very entry.
     pub(super) fn remove_this(&self, scope: &[u8; 16], key: &[u8], this: &Arc<Kept>) {
-        self.kept.remove_if(&Borrowed { scope, key }, |kept| Arc::ptr_eq(kept, this));
+        self.kept().remove_if(&Borrowed { scope, key }, |kept| Arc::ptr_eq(kept, this));
     }
 
     pub(super) fn len(&self) -> usize {

@@ -95,7 +95,8 @@ impl Cache {
         let sealed = if keeps_sealed { entry.clone() } else { Bytes::new() };
         let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
-        let label = Label { times: loaded.times(), tags: loaded.tags().map(Box::from).collect() };
+        let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect());
+        let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
         Ok(Some(Candidate { loaded, label, sealed }))
     }
 

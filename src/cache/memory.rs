@@ -7,11 +7,12 @@ use super::{
     flight::SlotKey,
     l1::{Content, Kept, L1},
     tags::Trust,
-    value::Stored,
+    value::{Label, Stored},
     verdict::Judged,
 };
 use crate::{
     backend::Write,
+    encrypted::EncryptedBackend,
     error::Error,
     key::CacheKey,
     metrics::{Call, Operation, Outcome},
@@ -45,6 +46,9 @@ impl Cache {
     /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
     fn alive_at(&self, key: &[u8]) -> Option<(Arc<Kept>, Option<Outcome>, u64)> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
+        if !self.accepts(&kept.label) {
+            return None;
+        }
         let now = self.now();
         let answers = match &kept.label {
             label if !label.is_alive(now) => {
@@ -70,6 +74,13 @@ impl Cache {
     fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes, now: u64) -> Option<T> {
         let store = self.store.as_ref()?;
         store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
+    }
+
+    /// Whether the keys of this handle open what it was sealed by: another handle with the same memory, before a rotation
+    /// or after it, can have others.
+    pub(super) fn accepts(&self, label: &Label) -> bool {
+        let accepted = |(store, id): (&EncryptedBackend<_>, _)| store.accepts(id);
+        self.store.as_ref().zip(label.sealed_by).is_none_or(accepted)
     }
 
     fn is_recent(&self, since: u64, now: u64) -> bool {
@@ -139,7 +150,7 @@ impl Cache {
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
         let now = self.now();
         let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
-        fresh && self.is_valid(kept, Trust::Asked, now)
+        fresh && self.accepts(&kept.label) && self.is_valid(kept, Trust::Asked, now)
     }
 
     /// Puts a value into memory.
@@ -163,7 +174,8 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
-            let believed = self.is_recent(kept.since, now) && kept.label.is_alive(now);
+            let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
+            let believed = self.is_recent(kept.since, now) && alive;
             believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
         let kept = tier.get(&key.scope, &key.key);
@@ -198,7 +210,8 @@ impl Cache {
         self.shared.tell_memory();
         let usable = |kept: Arc<Kept>| {
             let now = self.now();
-            kept.label.is_alive(now) && self.survives_what_is_known(&kept.label, now)
+            let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
+            alive && self.survives_what_is_known(&kept.label, now)
         };
         removed.is_some_and(usable)
     }

@@ -21,6 +21,9 @@ mod memory;
 mod mode;
 mod policy;
 mod refresh;
+#[cfg(feature = "l1")]
+#[cfg(test)]
+mod schedules;
 mod source;
 mod stand_in;
 mod tags;

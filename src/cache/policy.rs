@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    tags::Beginning,
-    value::{Label, Tags},
-};
+use super::tags::Beginning;
 use crate::{
     encrypted::{Times, later},
     error::Error,
@@ -29,25 +26,25 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// The label of a value that began then. `none`: the value is `None`. Its life counts from the clock, so that a marker
+    /// The times of a value that began then. `none`: the value is `None`. Its life counts from the clock, so that a marker
     /// that is ahead of it makes none longer; but for one that would end before the marker's moment, at which it ends.
     ///
     /// # Errors
     /// [`Error::Ttl`] for a ttl of zero, or together with the stale time above the longest lifetime.
-    pub(super) fn label(&self, beginning: Beginning, none: bool, tags: Tags) -> Result<Label, Error> {
+    pub(super) fn times(&self, beginning: Beginning, none: bool) -> Result<Times, Error> {
         let Beginning { now, created_at } = beginning;
         let (ttl, latest) = self.latest(now, none)?;
         let stale_at = later(now, self.spread(ttl))?;
         let expires_at = latest.min(later(stale_at, self.stale).unwrap_or(stale_at));
         let soonest = later(created_at, Duration::from_millis(1))?;
         let (stale_at, expires_at) = (stale_at.max(soonest), expires_at.max(soonest));
-        Ok(Label { times: Times { created_at, stale_at, expires_at }, tags })
+        Ok(Times { created_at, stale_at, expires_at })
     }
 
     /// Refuses what no value created then could go by.
     ///
     /// # Errors
-    /// As [`label`](Self::label).
+    /// As [`times`](Self::times).
     pub(super) fn check(&self, created_at: u64) -> Result<(), Error> {
         self.latest(created_at, false)?;
         self.none_ttl.map_or(Ok(()), |_| self.latest(created_at, true).map(drop))

@@ -1,14 +1,14 @@
 //! What this process knows of tag markers: FORMAT.md, "Tag markers".
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{num::NonZeroUsize, sync::PoisonError};
 
 use lru::LruCache;
 
 use super::verdict::{Judged, Rounds};
-use crate::encrypted::MAX_SKEW_MS;
+use crate::{
+    encrypted::MAX_SKEW_MS,
+    sync::{Mutex, MutexGuard},
+};
 
 /// How many tags are remembered, and beside them how many invalidations of others: the least recently used is forgotten
 /// first.

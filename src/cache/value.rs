@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::encrypted::Times;
+use crate::{crypto::KeyId, encrypted::Times};
 
 /// The tags of an entry, without the empty one that every entry carries.
 pub(super) type Tags = Arc<[Box<[u8]>]>;
@@ -12,6 +12,8 @@ pub(super) type Tags = Arc<[Box<[u8]>]>;
 pub(super) struct Label {
     pub(super) times: Times,
     pub(super) tags: Tags,
+    /// The master key that sealed the entry; `None` without a store.
+    pub(super) sealed_by: Option<KeyId>,
 }
 
 /// A value of the application and its label.

@@ -74,6 +74,16 @@ impl TenantKeys {
         &self.sealing[0]
     }
 
+    /// The id of the key that seals.
+    pub(crate) fn sealing_id(&self) -> KeyId {
+        self.sealing().id
+    }
+
+    /// Whether an entry that a key with this id sealed is opened.
+    pub(crate) fn accepts(&self, id: KeyId) -> bool {
+        self.accepted(id).is_some()
+    }
+
     /// The accepted key with this id.
     pub(super) fn accepted(&self, id: KeyId) -> Option<&SealingKey> {
         self.sealing.iter().find(|key| key.id == id)

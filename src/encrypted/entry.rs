@@ -185,6 +185,16 @@ impl<B: Backend> EncryptedBackend<B> {
         Ok(opened.map(|marker| (marker.meta().created_at, marker.key_id())))
     }
 
+    /// The id of the master key that seals here.
+    pub(crate) fn sealing_id(&self) -> KeyId {
+        self.keys.sealing_id()
+    }
+
+    /// Whether what a master key with this id sealed is opened here.
+    pub(crate) fn accepts(&self, id: KeyId) -> bool {
+        self.keys.accepts(id)
+    }
+
     /// Tells the memory of this tenant, namespace and epoch from that of others.
     pub(crate) fn scope(&self) -> [u8; 16] {
         half(&self.place(Kind::Tag, b"").locator)

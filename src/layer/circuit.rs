@@ -1,13 +1,10 @@
 //! What a [`Breaker`](super::Breaker) knows and when it changes: no call is made here.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::PoisonError, time::Duration};
 
 use tokio::time::Instant;
 
+use super::{Mutex, MutexGuard};
 use crate::{
     error::{BackendError, BackendErrorKind},
     metrics::{self, BreakerState},

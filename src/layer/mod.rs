@@ -4,6 +4,8 @@ mod breaker;
 mod circuit;
 mod limit;
 mod retry;
+#[cfg(test)]
+mod schedules;
 mod timeout;
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ pub use self::{breaker::Breaker, limit::Limit, retry::Retry, timeout::Timeout};
 use crate::{
     backend::Backend,
     error::{BackendError, BackendErrorKind, Error, SettingError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// Longest time limit of any layer: no call hangs.

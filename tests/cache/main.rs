@@ -17,6 +17,7 @@ mod newest;
 mod pause;
 mod races;
 mod refresh;
+mod rotation;
 mod store;
 mod strict;
 mod tags;

@@ -1,14 +1,14 @@
-//! One history: calls of two processes for two tenants, and what each may return.
+//! One history: calls of processes for several homes, and what each may return.
 
 use std::{cell::Cell, time::Duration};
 
-use blindcache::{Cache, EncryptedBackend, Keyring, MasterKey, testing::Clock};
+use blindcache::{Cache, Error, testing::Lie};
 
 use tokio::time::timeout;
 
 use super::{
-    liar::{Liar, Lie},
-    rules::{KEYS, L1_TTL, Model, PAUSE, STALE, Sure, TTL, Who},
+    rules::{Model, Sure, TTL, Who},
+    world::{Plant, World},
 };
 
 #[derive(Debug, Clone)]
@@ -16,19 +16,28 @@ pub(crate) enum Step {
     Set(Who, bool),
     Get(Who),
     Delete(Who),
+    /// Its answer is the store's word, and means nothing.
+    Exists(Who),
     /// `get_or_compute`; tagged or not, with a function that succeeds or not.
     Compute(Who, bool, bool),
     /// The same, failing closed.
     Strict(Who, bool),
     /// `get_or_refresh`, until its background work is done.
     Refresh(Who, bool),
+    /// A read and a write of `EncryptedBackend`, beside the cache.
+    BareGet(Who),
+    BareSet(Who),
     ReadAll(usize, usize),
+    SetAll(usize, usize),
+    DeleteAll(usize, usize),
     /// `get_or_compute_many`, with a function that succeeds or not.
     ComputeAll(usize, usize, bool),
     /// A set, delete or `get_or_compute` whose future is dropped if it takes longer than 1 ms.
     GiveUp(Who, Call),
     Invalidate(usize, usize),
     Clear(usize, usize),
+    /// A process goes on with the keyring of another stage of the rotation; as it is, or started anew.
+    Rotate(usize, usize, bool),
     Pass(u64),
 }
 
@@ -39,273 +48,293 @@ pub(crate) enum Call {
     Compute,
 }
 
-/// A bug that is planted on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Plant {
-    Nothing,
-    /// Both tenants get the keys of one.
-    OneTenant,
-    /// Values live longer than the model allows.
-    LongerLife,
-    /// Values are stored without the tag that the model thinks they carry.
-    NoTags,
-    /// A set reaches the store only, behind the back of the cache that reads.
-    LateWrites,
+/// Longer than any history takes by tokio's time, unless it hangs.
+const HANGS: Duration = Duration::from_secs(24 * 3600);
+
+/// What a history came to: how many lies were told, and how many values were returned and judged.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Played {
+    pub(crate) lies: u64,
+    pub(crate) values: u64,
 }
 
-pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(run(steps, lies, memory, plant))
+pub(crate) fn play(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<Played, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let slow = |lie: &Lie| matches!(lie, Lie::Dawdle(_));
+    let mut player = Player {
+        world: World::new(lies, memory, plant),
+        model: Model::default(),
+        honest: lies.iter().all(|lie| *lie == Lie::None || slow(lie)),
+        slow: lies.iter().any(slow),
+        values: Cell::new(0),
+    };
+    let played = runtime.unwrap().block_on(async { timeout(HANGS, player.run(steps)).await });
+    played.unwrap_or_else(|_| Err("it hangs".into()))?;
+    Ok(Played { lies: player.world.store.told(), values: player.values.get() })
 }
 
-async fn run(steps: &[Step], lies: &[Lie], memory: usize, plant: Plant) -> Result<(), String> {
-    let clock = Clock::at(1_790_000_000_000);
-    let keys = Keyring::new(MasterKey::generate().unwrap()).unwrap();
-    let liar = Liar::new(lies);
-    let tenant = |name| keys.tenant(if plant == Plant::OneTenant { "acme" } else { name }).unwrap();
-    let over = |store: EncryptedBackend<Liar>| {
-        let longer = if plant == Plant::LongerLife { 1_000 } else { 0 };
-        let builder = Cache::builder(store).ttl(Duration::from_millis(TTL + longer));
-        let builder =
-            builder.stale(Duration::from_millis(STALE)).fail_safe_pause(Duration::from_millis(PAUSE));
-        builder.l1(memory).l1_ttl(Duration::from_millis(L1_TTL)).build().unwrap()
-    };
-    let process = || {
-        let acme = EncryptedBackend::new(liar.clone(), tenant("acme")).clock(&clock);
-        let elsewhere = over(acme.clone().namespace("elsewhere").unwrap());
-        let cache = over(acme);
-        let globex = cache.for_tenant(tenant("globex"));
-        [cache, globex, elsewhere]
-    };
-    let processes = [process(), process()];
-    let behind = process();
-    let honest = lies.iter().all(|lie| matches!(lie, Lie::Honest | Lie::Slow));
-    let sure = |process: usize, tenant: usize| match (honest, memory) {
-        (true, _) => Sure::Honest,
-        // So much that nothing is pushed out.
-        (false, 100) => Sure::Memory(&processes[process][tenant]),
-        (false, _) => Sure::Nothing,
-    };
-    let mut model = Model::default();
-    let slow = lies.iter().any(|lie| matches!(lie, Lie::Slow));
-    for step in steps {
-        model.now += 1;
-        // Between processes an invalidation is as exact as the clock, which counts milliseconds.
-        clock.advance(Duration::from_millis(1));
-        let wall = clock.now();
+pub(super) struct Player {
+    pub(super) world: World,
+    pub(super) model: Model,
+    honest: bool,
+    slow: bool,
+    values: Cell<u64>,
+}
+
+impl Player {
+    async fn run(&mut self, steps: &[Step]) -> Result<(), String> {
+        for step in steps {
+            self.model.now += 1;
+            // Between processes an invalidation is as exact as the clock, which counts milliseconds.
+            self.world.clock.advance(Duration::from_millis(1));
+            self.step(step).await?;
+            // What was given up over a slow store is at it for some time.
+            if !self.slow {
+                self.settle().await;
+                self.nothing_in_flight()?;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        self.nothing_in_flight()
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
         match *step {
-            Step::Set(who @ (process, tenant, key), tagged) => {
-                let value = model.write(who, tagged, wall);
-                let cache = match plant {
-                    Plant::LateWrites => &behind[tenant],
-                    _ => &processes[process][tenant],
-                };
-                model.in_memory.remove(&who);
-                if cache.entry(key).tags(tags(tagged, plant)).set(value).await.is_ok() {
-                    model.wrote(who);
-                    model.keeps(who, tagged, wall, cache);
-                }
-            }
-            Step::Get(who @ (process, tenant, key)) => {
-                if let Ok(Some(value)) = processes[process][tenant].get::<usize>(key).await {
-                    model.check(who, value, wall, false, sure(process, tenant))?;
-                }
-            }
-            Step::Delete(who @ (process, tenant, key)) => {
-                model.in_memory.remove(&who);
-                if processes[process][tenant].delete(key).await.is_ok() {
-                    model.wrote(who);
-                }
-            }
-            Step::Compute(who @ (process, tenant, key), tagged, ok) => {
-                let next = model.written.len();
-                let ran = Cell::new(false);
-                let compute = async || {
-                    ran.set(true);
-                    if ok { Ok(next) } else { Err(()) }
-                };
-                let entry = processes[process][tenant].entry(key).tags(tags(tagged, plant));
-                let computed = entry.get_or_compute(compute).await;
-                let stale = ran.get() || model.pauses(who, wall);
-                if ran.get() {
-                    model.ran(who, tagged, ok, wall);
-                }
-                if ran.get() && ok {
-                    model.keeps(who, tagged, wall, &processes[process][tenant]);
-                }
-                match computed {
-                    Ok(value) => model.check(who, value, wall, stale, sure(process, tenant))?,
-                    Err(()) if ran.get() && !ok => {}
-                    Err(()) => return Err("an error from nowhere".into()),
-                }
-                processes[process][tenant].clone().settled().await;
-            }
-            Step::Refresh(who @ (process, tenant, key), ok) => {
-                let next = model.written.len();
-                let (ran, run) = std::sync::mpsc::channel();
-                let compute = move || async move {
-                    ran.send(()).unwrap();
-                    if ok { Ok(next) } else { Err(()) }
-                };
-                let cache = &processes[process][tenant];
-                let value = cache.get_or_refresh(key, compute).await;
-                cache.clone().settled().await;
-                let ran = run.try_recv().is_ok();
-                let own = model.written.len();
-                // What comes at once is judged by what was finished before.
-                if let Ok(value) = value.as_ref().copied().map_err(drop)
-                    && !(ran && value == own)
-                {
-                    model.check(who, value, wall, true, sure(process, tenant))?;
-                }
-                if ran {
-                    model.ran(who, false, ok, wall);
-                }
-                if ran && ok {
-                    model.keeps(who, false, wall, cache);
-                }
-                if let Ok(value) = value
-                    && ran
-                    && value == own
-                {
-                    model.check(who, value, wall, true, sure(process, tenant))?;
-                }
-            }
-            Step::ReadAll(process, tenant) => {
-                if let Ok(values) = processes[process][tenant].get_many::<usize>(0..KEYS).await {
-                    for (key, value) in (0..KEYS).zip(values) {
-                        value.map_or(Ok(()), |value| {
-                            model.check((process, tenant, key), value, wall, false, sure(process, tenant))
-                        })?;
-                    }
-                }
-            }
-            Step::Strict(who @ (process, tenant, key), ok) => {
-                let next = model.written.len();
-                let ran = Cell::new(false);
-                let compute = async || {
-                    ran.set(true);
-                    if ok { Ok(next) } else { Err(()) }
-                };
-                let computed = processes[process][tenant].entry(key).strict().get_or_compute(compute).await;
-                if ran.get() && ok {
-                    model.ran(who, false, ok, wall);
-                    model.keeps(who, false, wall, &processes[process][tenant]);
-                }
-                if let Ok(value) = computed {
-                    model.check(who, value, wall, false, sure(process, tenant))?;
-                }
-            }
-            Step::ComputeAll(process, tenant, ok) => {
-                let first = model.written.len();
-                let missing = Cell::new(vec![]);
-                let compute = async |keys: Vec<u8>| {
-                    missing.set(keys.clone());
-                    if ok { Ok(keys.into_iter().zip(first..)) } else { Err(()) }
-                };
-                let cache = &processes[process][tenant];
-                let values = cache.get_or_compute_many(0..KEYS, compute).await;
-                let missing = missing.take();
-                let pauses =
-                    (0..KEYS).map(|key| model.pauses((process, tenant, key), wall)).collect::<Vec<_>>();
-                for key in &missing {
-                    model.ran((process, tenant, *key), false, ok, wall);
-                    if ok {
-                        model.keeps((process, tenant, *key), false, wall, cache);
-                    }
-                }
-                let values = match values {
-                    Ok(values) => values,
-                    Err(()) if !missing.is_empty() && !ok => vec![],
-                    Err(()) => return Err("an error from nowhere".into()),
-                };
-                for (key, value) in (0..KEYS).zip(values) {
-                    let value = value.ok_or("a value is missing")?;
-                    let stale = !ok && missing.contains(&key) || pauses[usize::from(key)];
-                    model.check((process, tenant, key), value, wall, stale, sure(process, tenant))?;
-                }
-                cache.clone().settled().await;
-            }
-            Step::GiveUp(who @ (process, tenant, key), call) => {
-                let (cache, next, ran) = (&processes[process][tenant], model.written.len(), Cell::new(false));
-                let limit = Duration::from_millis(1);
-                model.in_memory.remove(&who);
-                let ended = match call {
-                    Call::Set => {
-                        ran.set(true);
-                        matches!(timeout(limit, cache.set(key, next)).await, Ok(Ok(())))
-                    }
-                    Call::Delete => matches!(timeout(limit, cache.delete(key)).await, Ok(Ok(_))),
-                    Call::Compute => {
-                        let compute = async || {
-                            ran.set(true);
-                            Ok::<_, ()>(next)
-                        };
-                        timeout(limit, cache.get_or_compute(key, compute)).await.is_ok()
-                    }
-                };
-                if ran.get() {
-                    model.write(who, false, wall);
-                    model.written[next].given_up = (!ended).then_some(process);
-                }
-                match call {
-                    _ if !ended => _ = model.under_way.insert(who),
-                    Call::Set | Call::Delete => model.wrote(who),
-                    Call::Compute if ran.get() && !model.under_way.contains(&who) => {
-                        model.finished.insert(who, model.now);
-                    }
-                    Call::Compute => {}
-                }
-            }
-            Step::Invalidate(process, tenant) => {
-                drop(processes[process][tenant].invalidate_tag("tag").await);
-                model.invalid.insert((process, tenant, false), model.now);
-            }
-            Step::Clear(process, tenant) => {
-                drop(processes[process][tenant].clear().await);
-                model.invalid.insert((process, tenant, true), model.now);
+            Step::Set(who, tagged) => self.set(who, tagged).await,
+            Step::Get(who) => self.get(who).await,
+            Step::Delete(who) => self.delete(who).await,
+            Step::Exists(who) => fails_by_the_store(self.cache(who).exists(who.2).await).map(drop),
+            Step::Compute(who, tagged, ok) => self.compute(who, tagged, ok).await,
+            Step::Strict(who, ok) => self.strict(who, ok).await,
+            Step::Refresh(who, ok) => self.refresh(who, ok).await,
+            Step::BareGet(who) => self.bare_get(who).await,
+            Step::BareSet(who) => self.bare_set(who).await,
+            Step::ReadAll(process, home) => self.read_all(process, home).await,
+            Step::SetAll(process, home) => self.set_all(process, home).await,
+            Step::DeleteAll(process, home) => self.delete_all(process, home).await,
+            Step::ComputeAll(process, home, ok) => self.compute_all(process, home, ok).await,
+            Step::GiveUp(who, call) => self.give_up(who, call).await,
+            Step::Invalidate(process, home) => self.invalidate(process, home, Some("tag")).await,
+            Step::Clear(process, home) => self.invalidate(process, home, None).await,
+            Step::Rotate(process, stage, live) => {
+                self.world.rotate(process, stage, live).await;
+                self.model.rotated(process, stage, live);
+                Ok(())
             }
             Step::Pass(time) => {
-                clock.advance(Duration::from_millis(time));
+                self.world.clock.advance(Duration::from_millis(time));
                 tokio::time::advance(Duration::from_millis(time)).await;
+                Ok(())
             }
         }
-        // What was given up over a slow store is at it for some time.
-        if !slow {
-            for cache in processes.iter().flatten() {
-                cache.clone().settled().await;
-            }
-            nothing_in_flight(&processes)?;
+    }
+
+    async fn set(&mut self, who: Who, tagged: bool) -> Result<(), String> {
+        let wall = self.wall();
+        let value = self.model.write(who, tagged, wall);
+        let cache = match self.world.plant {
+            Plant::LateWrites => self.world.behind.caches[who.1].clone(),
+            _ => self.cache(who),
+        };
+        self.model.in_memory.remove(&who);
+        if fails_by_the_store(cache.entry(who.2).tags(self.tags(tagged)).set(value).await)?.is_some() {
+            self.model.wrote(who);
+            self.model.keeps(who, tagged, wall, &cache);
+        }
+        Ok(())
+    }
+
+    async fn get(&mut self, who: Who) -> Result<(), String> {
+        match fails_by_the_store(self.cache(who).get::<usize>(who.2).await)?.flatten() {
+            Some(value) => self.check(who, value, false),
+            None => Ok(()),
         }
     }
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    nothing_in_flight(&processes)
-}
 
-fn nothing_in_flight(processes: &[[Cache; 3]]) -> Result<(), String> {
-    match processes.iter().flatten().map(|cache| cache.stats().in_flight).sum() {
-        0 => Ok(()),
-        in_flight => Err(format!("{in_flight} keys are still in flight")),
+    async fn delete(&mut self, who: Who) -> Result<(), String> {
+        self.model.in_memory.remove(&who);
+        if fails_by_the_store(self.cache(who).delete(who.2).await)?.is_some() {
+            self.model.wrote(who);
+        }
+        Ok(())
+    }
+
+    async fn compute(&mut self, who: Who, tagged: bool, ok: bool) -> Result<(), String> {
+        let (cache, wall, next, ran) =
+            (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
+        let compute = async || {
+            ran.set(true);
+            if ok { Ok(next) } else { Err(()) }
+        };
+        let computed = cache.entry(who.2).tags(self.tags(tagged)).get_or_compute(compute).await;
+        let stale = ran.get() || self.model.pauses(who, wall);
+        if ran.get() {
+            self.model.ran(who, tagged, ok, wall);
+        }
+        if ran.get() && ok {
+            self.model.keeps(who, tagged, wall, &cache);
+        }
+        match computed {
+            Ok(value) => self.check(who, value, stale)?,
+            Err(()) if ran.get() && !ok => {}
+            Err(()) => return Err("an error from nowhere".into()),
+        }
+        settled(&cache).await;
+        Ok(())
+    }
+
+    async fn strict(&mut self, who: Who, ok: bool) -> Result<(), String> {
+        let (cache, wall, next, ran) =
+            (self.cache(who), self.wall(), self.model.written.len(), Cell::new(false));
+        let compute = async || {
+            ran.set(true);
+            if ok { Ok(next) } else { Err(()) }
+        };
+        let computed = cache.entry(who.2).strict().get_or_compute(compute).await;
+        if ran.get() && ok {
+            self.model.ran(who, false, ok, wall);
+            self.model.keeps(who, false, wall, &cache);
+        }
+        computed.map_or(Ok(()), |value| self.check(who, value, false))
+    }
+
+    async fn refresh(&mut self, who: Who, ok: bool) -> Result<(), String> {
+        let (cache, wall, next) = (self.cache(who), self.wall(), self.model.written.len());
+        let (ran, run) = std::sync::mpsc::channel();
+        let compute = move || async move {
+            ran.send(()).unwrap();
+            if ok { Ok(next) } else { Err(()) }
+        };
+        let value = cache.get_or_refresh(who.2, compute).await;
+        settled(&cache).await;
+        let ran = run.try_recv().is_ok();
+        let own = |value: &usize| ran && *value == next;
+        // What comes at once is judged by what was finished before.
+        if let Some(value) = value.ok().filter(|value| !own(value)) {
+            self.check(who, value, true)?;
+        }
+        if ran {
+            self.model.ran(who, false, ok, wall);
+        }
+        if ran && ok {
+            self.model.keeps(who, false, wall, &cache);
+        }
+        value.ok().filter(own).map_or(Ok(()), |value| self.check(who, value, true))
+    }
+
+    async fn bare_get(&mut self, who: Who) -> Result<(), String> {
+        let bare = &self.world.processes[who.0].bare[who.1];
+        let Some(value) = fails_by_the_store(bare.get::<usize>(who.2).await)?.flatten() else {
+            return Ok(());
+        };
+        self.values.set(self.values.get() + 1);
+        self.model.opens(who, value, self.wall(), true).map(drop)
+    }
+
+    async fn bare_set(&mut self, who: Who) -> Result<(), String> {
+        let value = self.model.write(who, false, self.wall());
+        self.model.written[value].stale = 0;
+        let bare = &self.world.processes[who.0].bare[who.1];
+        let ttl = Duration::from_millis(TTL);
+        fails_by_the_store(bare.set(who.2, &value, ttl).await).map(drop)
+    }
+
+    async fn give_up(&mut self, who: Who, call: Call) -> Result<(), String> {
+        let (cache, key, ran) = (self.cache(who), who.2, Cell::new(false));
+        let (next, limit) = (self.model.written.len(), Duration::from_millis(1));
+        self.model.in_memory.remove(&who);
+        let ended = match call {
+            Call::Set => {
+                ran.set(true);
+                matches!(timeout(limit, cache.set(key, next)).await, Ok(Ok(())))
+            }
+            Call::Delete => matches!(timeout(limit, cache.delete(key)).await, Ok(Ok(_))),
+            Call::Compute => {
+                let compute = async || {
+                    ran.set(true);
+                    Ok::<_, ()>(next)
+                };
+                timeout(limit, cache.get_or_compute(key, compute)).await.is_ok()
+            }
+        };
+        if ran.get() {
+            self.model.write(who, false, self.wall());
+            self.model.written[next].given_up = (!ended).then_some(who.0);
+        }
+        match call {
+            _ if !ended => _ = self.model.under_way.insert(who),
+            Call::Set | Call::Delete => self.model.wrote(who),
+            Call::Compute if ran.get() && !self.model.under_way.contains(&who) => {
+                self.model.finished.insert(who, self.model.now);
+            }
+            Call::Compute => {}
+        }
+        Ok(())
+    }
+
+    async fn invalidate(&mut self, process: usize, home: usize, tag: Option<&str>) -> Result<(), String> {
+        let cache = &self.world.processes[process].caches[home];
+        let told = match tag {
+            Some(tag) => cache.invalidate_tag(tag).await,
+            None => cache.clear().await,
+        };
+        self.model.invalid.insert((process, home, tag.is_none()), self.model.now);
+        fails_by_the_store(told).map(drop)
+    }
+
+    pub(super) fn wall(&self) -> u64 {
+        self.world.clock.now()
+    }
+
+    pub(super) fn cache(&self, (process, home, _): Who) -> Cache {
+        self.world.processes[process].caches[home].clone()
+    }
+
+    fn tags(&self, tagged: bool) -> Option<&'static str> {
+        (tagged && self.world.plant != Plant::NoTags).then_some("tag")
+    }
+
+    /// Whether a call of now may return this value.
+    pub(super) fn check(&self, who: Who, value: usize, stale: bool) -> Result<(), String> {
+        self.values.set(self.values.get() + 1);
+        let sure = match (self.honest, self.world.memory) {
+            (true, _) => Sure::Honest,
+            // So much that nothing is pushed out.
+            (false, 100) => Sure::Memory(&self.world.processes[who.0].caches[who.1]),
+            (false, _) => Sure::Nothing,
+        };
+        self.model.check(who, value, self.wall(), stale, sure)
+    }
+
+    async fn settle(&self) {
+        for cache in self.world.caches() {
+            settled(cache).await;
+        }
+    }
+
+    fn nothing_in_flight(&self) -> Result<(), String> {
+        match self.world.caches().map(|cache| cache.stats().in_flight).sum() {
+            0 => Ok(()),
+            in_flight => Err(format!("{in_flight} keys are still in flight")),
+        }
     }
 }
 
-fn tags(tagged: bool, plant: Plant) -> Option<&'static str> {
-    (tagged && plant != Plant::NoTags).then_some("tag")
+/// What a call gave, unless the store failed it; no store can cause another error.
+pub(super) fn fails_by_the_store<T>(outcome: Result<T, Error>) -> Result<Option<T>, String> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Backend(_) | Error::Unreadable(_)) => Ok(None),
+        Err(error) => Err(format!("an error that no store can cause: {error:?}")),
+    }
 }
 
 /// Waits for background work without ending it for good.
-trait Settled {
-    async fn settled(self);
-}
-
-impl Settled for Cache {
-    async fn settled(self) {
-        for _ in 0..50 {
-            if self.stats().in_flight == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+pub(super) async fn settled(cache: &Cache) {
+    for _ in 0..50 {
+        if cache.stats().in_flight == 0 {
+            return;
         }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

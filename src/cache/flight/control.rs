@@ -13,7 +13,7 @@ use shuttle::{
     thread,
 };
 
-use super::schedules::{assert_found, chance};
+use crate::sync::scheduled::{assert_found, chance};
 
 #[path = "leader.rs"]
 mod leader;

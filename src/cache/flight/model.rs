@@ -1,17 +1,13 @@
 //! A cache of one key, as small as it can be, over an honest store. It checks of itself that what it returns is never older
 //! than a write that was finished before the call, and that no two writes meet.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
-    },
-    task::Poll,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
 use super::{Leader, Published, SlotKey, Slots, Turn, WriteTurn, chance, pause, thread};
+use crate::sync::scheduled::{at_most, below};
 
 /// Values are stamps of one clock: a later value is a greater one.
 #[derive(Default)]
@@ -31,8 +27,8 @@ pub(super) struct Model {
 impl Model {
     /// One call of a random kind, dropped at a random await or not at all.
     pub(super) async fn call(&self) {
-        let patience = if chance(3) { 1 + chance_below(6) } else { u64::MAX };
-        match chance_below(6) {
+        let patience = if chance(3) { 1 + below(6) } else { u64::MAX };
+        match below(6) {
             0 => at_most(patience, self.set()).await,
             1 => at_most(patience, self.delete()).await,
             2 => at_most(patience, self.get()).await,
@@ -233,29 +229,6 @@ pub(super) fn come_and_go() {
     });
     calls.collect::<Vec<_>>().into_iter().for_each(|call| call.join().unwrap());
     assert_eq!(slots.len(), 0);
-}
-
-/// Drops the future at the end of its `polls`th poll; between the polls it need not be woken.
-pub(super) async fn at_most<T>(mut polls: u64, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending if polls == u64::MAX => Poll::Pending,
-        Poll::Pending => {
-            polls -= 1;
-            if polls == 0 {
-                return Poll::Ready(None);
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await
-}
-
-/// A number below `end`, by the chances of the runtime.
-fn chance_below(end: u64) -> u64 {
-    (1..end).rev().find(|&n| chance(n + 1)).unwrap_or(0)
 }
 
 /// The scope decides nothing here; any byte string is a canonical key.

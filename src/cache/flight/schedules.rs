@@ -1,20 +1,14 @@
 //! The same files, on shuttle's lock and counter: its scheduler decides at each of them who goes on, and finds deadlocks,
-//! which is what a lost wake-up is. `SHUTTLE_ROUNDS=20` runs twenty times as many schedules.
+//! which is what a lost wake-up is.
 #![allow(clippy::duplicate_mod, dead_code)] // the files of `flight`, compiled once more; a part is used
 
-use std::{
-    panic::catch_unwind,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize as Count, Ordering::SeqCst},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize as Count, Ordering::SeqCst},
 };
 
 use shuttle::{
-    Config, Runner,
     future::{JoinHandle, block_on, spawn, yield_now as pause},
-    rand::{Rng, thread_rng},
-    scheduler::{PctScheduler, RandomScheduler, Scheduler},
     sync::{Mutex, MutexGuard, atomic::AtomicUsize},
     thread,
 };
@@ -31,10 +25,12 @@ mod table;
 mod write;
 
 use leader::{Leader, Turn};
-use model::{Model, at_most, key, number};
+use model::{Model, key, number};
 use slot::Published;
 use table::{SlotKey, Slots};
 use write::WriteTurn;
+
+use crate::sync::scheduled::{at_most, chance, pct, random};
 
 #[test]
 fn random_calls_return_nothing_old_and_leave_nothing() {
@@ -239,37 +235,6 @@ fn a_key_has_one_slot_however_calls_come_and_go() {
     pct(500, model::come_and_go);
 }
 
-/// With a planted race, `scenario` must fail, or it would not see one in the code either.
-pub(super) fn assert_found(scenario: fn()) {
-    let found =
-        catch_unwind(|| pct(3_000, scenario)).is_err() || catch_unwind(|| random(3_000, scenario)).is_err();
-    assert!(found, "the planted race was not found");
-}
-
-fn random(schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
-    run(RandomScheduler::new(schedules * rounds()), scenario);
-}
-
-/// Few changes of the thread that runs, at any place: finds what needs one long order.
-fn pct(schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
-    run(PctScheduler::new(3, schedules * rounds()), scenario);
-}
-
-fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) {
-    let mut config = Config::default();
-    config.stack_size = 256 << 10; // the futures of a debug build are large
-    config.silence_warnings = true; // that atomics are sequentially consistent: here they need no order
-    Runner::new(scheduler, config).run(scenario);
-}
-
-fn rounds() -> usize {
-    std::env::var("SHUTTLE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
-}
-
 fn join(calls: impl IntoIterator<Item = JoinHandle<()>>) {
     calls.into_iter().collect::<Vec<_>>().into_iter().for_each(|call| block_on(call).unwrap());
-}
-
-pub(super) fn chance(of: u64) -> bool {
-    thread_rng().gen_range(0..of) == 0
 }
