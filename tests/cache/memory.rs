@@ -27,6 +27,21 @@ async fn memory_is_bounded_by_entries_and_by_bytes() {
 }
 
 #[tokio::test]
+async fn value_that_was_read_takes_the_room_of_one_that_was_written() {
+    for mode in [L1::Values, L1::Sealed] {
+        let world = World::new();
+        let cache = || world.builder().l1_mode(mode).build().unwrap();
+        let (writer, reader) = (cache(), cache());
+        for length in [1_000, 100_000] {
+            writer.set(length, "x".repeat(length)).await.unwrap();
+            assert!(reader.get::<String>(length).await.unwrap().is_some());
+            assert_eq!(reader.stats().l1_bytes, writer.stats().l1_bytes);
+        }
+        assert!(reader.stats().l1_bytes > 101_000);
+    }
+}
+
+#[tokio::test]
 async fn another_process_s_write_shows_after_the_l1_ttl() {
     for mode in [L1::Values, L1::Sealed] {
         let world = World::new();
