@@ -41,7 +41,7 @@ fuzz() {
 control() {
     rm -rf "target/found/$1" "artifacts/$1"
     mkdir "target/found/$1"
-    if fuzz "$1" 60 "target/found/$1" || ! grep -q "$2" "target/logs/$1.log"; then
+    if fuzz "$1" 120 "target/found/$1" || ! grep -q "$2" "target/logs/$1.log"; then
         tail -n 20 "target/logs/$1.log" >&2
         echo "the fuzzer does not find the fault planted in $1: what it does not find elsewhere says nothing" >&2
         exit 1
