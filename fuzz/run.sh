@@ -72,7 +72,7 @@ printf '\n%-14s %12s %8s %8s %8s\n' target executions seconds edges features
 for name in "${targets[@]}"; do
     log=target/logs/$name.log
     number() {
-        last "$1[ 0-9]*" "$log" | grep -o '[0-9]*$' || echo '?'
+        last "$1 *[0-9]*" "$log" | grep -o '[0-9]*$' || echo '?'
     }
     printf '%-14s %12s %8s %8s %8s\n' "$name" "$(number 'stat::number_of_executed_units: ')" \
         "$(last 'runs in [0-9]*' "$log" | grep -o '[0-9]*$' || echo '?')" "$(number 'cov: ')" "$(number 'ft: ')"
