@@ -41,7 +41,7 @@ fuzz() {
 control() {
     rm -rf "target/found/$1" "artifacts/$1"
     mkdir "target/found/$1"
-    if fuzz "$1" 60 "target/found/$1" || ! grep -q "$2" "target/logs/$1.log"; then
+    if fuzz "$1" 120 "target/found/$1" || ! grep -q "$2" "target/logs/$1.log"; then
         tail -n 20 "target/logs/$1.log" >&2
         echo "the fuzzer does not find the fault planted in $1: what it does not find elsewhere says nothing" >&2
         exit 1
@@ -72,7 +72,7 @@ printf '\n%-14s %12s %8s %8s %8s\n' target executions seconds edges features
 for name in "${targets[@]}"; do
     log=target/logs/$name.log
     number() {
-        last "$1[ 0-9]*" "$log" | grep -o '[0-9]*$' || echo '?'
+        last "$1 *[0-9]*" "$log" | grep -o '[0-9]*$' || echo '?'
     }
     printf '%-14s %12s %8s %8s %8s\n' "$name" "$(number 'stat::number_of_executed_units: ')" \
         "$(last 'runs in [0-9]*' "$log" | grep -o '[0-9]*$' || echo '?')" "$(number 'cov: ')" "$(number 'ft: ')"

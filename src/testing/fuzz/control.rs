@@ -16,7 +16,7 @@ pub fn control_memory(data: &[u8]) {
     }
 }
 
-/// Eight bytes: a fuzzer that sees which branches are taken finds them one by one, and one that does not in 2^64 runs.
+/// Five bytes: a fuzzer that sees which branches are taken finds them one by one, and one that does not in 2^40 runs.
 fn is_planted(data: &[u8]) -> bool {
-    matches!(data, [0xC1, b'b', b'c', 1, b'h', b'o', b'l', b'e', ..])
+    matches!(data, [0xC1, b'b', b'c', 1, b'!', ..])
 }
