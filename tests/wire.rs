@@ -1,5 +1,5 @@
 //! What goes over the wire, in bytes: the names and entries that reach a `Backend`, for values of known sizes.
-#![allow(clippy::unwrap_used, unreachable_pub)] // a test
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)] // a test
 
 #[path = "../benches/common/values.rs"]
 mod values;

@@ -94,7 +94,7 @@ fn measure(file: &Path, quick: bool) {
     memory::million(&ground, million, records, memory);
     memory::in_process(entries, memory);
     say("through Redis");
-    compare::redis(&ground, effort(2.0), records);
+    compare::redis(&ground, effort(1.5), records);
     say("over a store in memory");
     compare::memory(&ground, effort(1.0), records);
     say("within the process");
