@@ -63,7 +63,10 @@ mod aws_lc {
 mod rust_crypto {
     use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 
-    use super::{Aead, NotAuthentic, Secret, TAG};
+    use super::{
+        super::wipe::{CIPHER, with_clean_stack},
+        Aead, NotAuthentic, Secret, TAG,
+    };
 
     /// The cipher of RustCrypto's aes-gcm.
     pub(crate) struct RustCrypto;
@@ -71,7 +74,10 @@ mod rust_crypto {
     impl Aead for RustCrypto {
         #[allow(clippy::expect_used)]
         fn seal(key: &Secret, iv: &[u8; 12], aad: &[u8], body: &mut [u8]) -> [u8; TAG] {
-            let tag = Aes256Gcm::new(key.into()).encrypt_inout_detached(iv.into(), aad, body.into());
+            // The cipher wipes its round keys where they end, not where they were moved from.
+            let tag = with_clean_stack::<CIPHER, _>(|| {
+                Aes256Gcm::new(key.into()).encrypt_inout_detached(iv.into(), aad, body.into())
+            });
             tag.expect("far below the limit of 64 GiB").into()
         }
 
@@ -82,12 +88,10 @@ mod rust_crypto {
             body_and_tag: &mut [u8],
         ) -> Result<(), NotAuthentic> {
             let (body, tag) = body_and_tag.split_last_chunk_mut::<TAG>().ok_or(NotAuthentic)?;
-            let opened = Aes256Gcm::new(key.into()).decrypt_inout_detached(
-                iv.into(),
-                aad,
-                body.into(),
-                (&*tag).into(),
-            );
+            let opened = with_clean_stack::<CIPHER, _>(|| {
+                let cipher = Aes256Gcm::new(key.into());
+                cipher.decrypt_inout_detached(iv.into(), aad, body.into(), (&*tag).into())
+            });
             opened.map_err(|_| NotAuthentic)
         }
     }

@@ -4,6 +4,9 @@
 pub(crate) const SETUP: usize = 16_384;
 /// Stack in bytes below the copy of a prepared state, for each name and each entry; unoptimized frames are deeper.
 pub(crate) const CALL: usize = if cfg!(debug_assertions) { 16_384 } else { 2048 };
+/// Stack in bytes below the cipher of aes-gcm, for each entry: its round keys, and copies of them.
+#[cfg(any(not(feature = "aws-lc-rs"), feature = "testing", test))]
+pub(crate) const CIPHER: usize = if cfg!(debug_assertions) { 16_384 } else { 4096 };
 
 /// Overwrites the bytes with zeros, and keeps the compiler from leaving that out.
 ///

@@ -67,7 +67,7 @@ impl Steps {
     pub fn encode<T: Serialize>(&self, value: &T) -> Option<Encoded> {
         let mut draft = Draft::new(&[], LIMIT, Padding::Padme, 0).ok()?;
         codec::encode(value, &mut draft, LIMIT).ok()?;
-        codec::check(draft.payload()).ok()?;
+        codec::check_encoded(draft.payload()).ok()?;
         Some(Encoded(draft))
     }
 

@@ -31,8 +31,10 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// Whether it pauses where everything has been used and is alive.
     pub(crate) rests: bool,
-    pub(crate) work: for<'a> fn(&'a Given, &'a mut Pause) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    pub(crate) work: for<'a> fn(&'a Given, &'a mut Pause) -> Work<'a>,
 }
+
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 macro_rules! scenarios {
     ($($(#[$on:meta])? $room:ident::$name:ident $rests:literal)*) => {

@@ -58,7 +58,9 @@ impl Secrets {
 impl Drop for Secrets {
     fn drop(&mut self) {
         // A child's memory begins as a copy of this process's.
-        (self.master.zeroize(), self.other.zeroize(), self.value.zeroize());
+        self.master.zeroize();
+        self.other.zeroize();
+        self.value.zeroize();
     }
 }
 

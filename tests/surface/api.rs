@@ -164,7 +164,7 @@ fn described(place: &str, name: &str, as_name: &str, before: &str, modules: &[Mo
 fn concerns(it: &ItemImpl, name: &str) -> bool {
     let of = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == name);
     let of_type = matches!(&*it.self_ty, Type::Path(path) if of(&path.path));
-    let bare = it.generics.type_params().any(|parameter| text(&it.self_ty) == parameter.ident.to_string());
+    let bare = it.generics.type_params().any(|parameter| parameter.ident == text(&it.self_ty));
     let foreign = text(&it.self_ty).starts_with("Arc<");
     of_type || (bare || foreign) && it.trait_.as_ref().is_some_and(|(path, _)| of(path))
 }
