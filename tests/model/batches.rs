@@ -33,7 +33,9 @@ impl Player {
     }
 
     pub(super) async fn delete_all(&mut self, process: usize, home: usize) -> Result<(), String> {
-        (0..KEYS).for_each(|key| drop(self.model.in_memory.remove(&(process, home, key))));
+        for key in 0..KEYS {
+            self.model.in_memory.remove(&(process, home, key));
+        }
         if fails_by_the_store(self.cache((process, home, 0)).delete_many(0..KEYS).await)?.is_some() {
             (0..KEYS).for_each(|key| self.model.wrote((process, home, key)));
         }
