@@ -81,6 +81,7 @@ impl Run {
                     package.push("tests/servers")
                 }
                 "-p" if words.next_if_eq(&"blindcache-macros").is_some() => package.push("macros"),
+                "-p" if words.next_if_eq(&"blindcache-counts").is_some() => package.push("benches/counts"),
                 "--lib" => paths.push(package.join("src")),
                 "--test" => {
                     let name = words.next()?;

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use super::{Leader, Published, SlotKey, Slots, Turn, WriteTurn, chance, pause, thread};
-use crate::sync::scheduled::{at_most, below};
+use crate::sync::scheduled::at_most;
 
 /// Values are stamps of one clock: a later value is a greater one.
 #[derive(Default)]
@@ -27,8 +27,8 @@ pub(super) struct Model {
 impl Model {
     /// One call of a random kind, dropped at a random await or not at all.
     pub(super) async fn call(&self) {
-        let patience = if chance(3) { 1 + below(6) } else { u64::MAX };
-        match below(6) {
+        let patience = if chance(3) { 1 + chance_below(6) } else { u64::MAX };
+        match chance_below(6) {
             0 => at_most(patience, self.set()).await,
             1 => at_most(patience, self.delete()).await,
             2 => at_most(patience, self.get()).await,
@@ -229,6 +229,11 @@ pub(super) fn come_and_go() {
     });
     calls.collect::<Vec<_>>().into_iter().for_each(|call| call.join().unwrap());
     assert_eq!(slots.len(), 0);
+}
+
+/// A number below `end`, by the chances of the runtime: the schedules' or the test's.
+fn chance_below(end: u64) -> u64 {
+    (1..end).rev().find(|&n| chance(n + 1)).unwrap_or(0)
 }
 
 /// The scope decides nothing here; any byte string is a canonical key.
