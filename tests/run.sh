@@ -101,10 +101,10 @@ if [[ $FULL ]]; then
         run cargo install --locked cargo-hack@0.6.46
     fi
     # Each feature by itself: all of them, none, and the default ones are above.
-    run env CARGO_TARGET_DIR=target/hack CARGO_PROFILE_DEV_DEBUG=0 cargo hack test --package blindcache --each-feature \
+    run env CARGO_TARGET_DIR="$PWD/target/hack" CARGO_PROFILE_DEV_DEBUG=0 cargo hack test --package blindcache --each-feature \
         --exclude-no-default-features --exclude-all-features --exclude-features default --lib --tests
     need valgrind valgrind
-    run env CARGO_TARGET_DIR=target/timing cargo run --release --manifest-path tests/timing/Cargo.toml
+    run env CARGO_TARGET_DIR="$PWD/target/timing" cargo run --release --manifest-path tests/timing/Cargo.toml
     need javac default-jdk-headless
     need npm npm
     run tests/servers/java/install # DynamoDB Local, into target/
