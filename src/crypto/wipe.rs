@@ -34,7 +34,7 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 mod tests {
     use super::*;
 
-    /// That nothing else is left in memory is `tests/memory.rs`.
+    /// That nothing else is left in memory is `tests/memory/main.rs`.
     #[test]
     fn wiped_bytes_are_zero() {
         let mut bytes = [7; 100];
