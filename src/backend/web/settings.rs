@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn call_without_a_runtime_is_misconfigured() {
         let web = settings(|_| {}).build("web", URL, 1_000).unwrap();
-        let mut call = std::pin::pin!(web.send(web.request(Method::GET, &[]), 0));
+        let mut call = std::pin::pin!(web.send_by(web.deadline(), web.request(Method::GET, &[]), 0));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(done) = call.as_mut().poll(&mut context) else { panic!("it waits") };
         assert_eq!(done.err().unwrap().kind(), BackendErrorKind::Misconfigured);
