@@ -156,7 +156,8 @@ fn blames_us(alert: AlertDescription) -> bool {
 }
 
 /// What a handshake fails with where the server's certificate is for a name that must not be in an error of ours.
-#[cfg(all(test, any(feature = "redis", feature = "memcached")))]
+#[cfg(test)]
+#[cfg(any(feature = "redis", feature = "memcached"))]
 pub(super) fn for_hunter2() -> io::Error {
     let expected = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let presented = vec!["DnsName(\"hunter2.example\")".to_owned()];
