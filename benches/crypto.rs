@@ -15,7 +15,8 @@
 //! - `bare seal`, `bare open`: in place, the key schedule set up once for all entries;
 //! - `+ key`: the key schedule set up for each entry, as the format wants it;
 //! - `+ key + copy`: and first a buffer of the entry's length allocated, the entry copied there;
-//! - `seal`: a draft allocated, the payload copied there; 24 bytes from the system, two expansions, the AEAD;
+//! - `seal`: in the buffer that the value was encoded in; 24 bytes from the system, two expansions, the AEAD; `encode + seal`:
+//!   and first that buffer allocated, the payload copied there;
 //! - `open`: in the buffer that arrived; `open, wiped`: then the plaintext wiped and freed, as after every `get`;
 //!   `open, shared`: in a copy, since something else holds the entry.
 //!
@@ -131,7 +132,9 @@ impl Set {
         self.add("bare seal", move || vec![plain.to_vec(); calls], |entry| cipher.seal(entry));
         self.add("+ key", move || vec![plain.to_vec(); calls], |entry| B::new(&KEY).seal(entry));
         self.add("+ key + copy", move || vec![plain; calls], |entry| B::new(&KEY).seal(entry.to_vec()));
-        self.add("seal", move || vec![payload; calls], |payload| steps.seal(B::CIPHER, payload).unwrap());
+        let drafts = move || (0..calls).map(|_| steps.draft(payload).unwrap()).collect();
+        self.add("seal", drafts, |draft| steps.seal_in_place(B::CIPHER, draft).unwrap());
+        self.add("encode + seal", move || vec![payload; calls], |it| steps.seal(B::CIPHER, it).unwrap());
         self.base = "bare open";
         self.add("bare open", move || vec![sealed.to_vec(); calls], |entry| cipher.open(entry));
         self.add("+ key", move || vec![sealed.to_vec(); calls], |entry| B::new(&KEY).open(entry));

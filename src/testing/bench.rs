@@ -52,8 +52,18 @@ impl Steps {
 
     /// Writes a payload of up to 1 GiB into a draft that expects its length, and seals it.
     pub fn seal(&self, cipher: Cipher, payload: &[u8]) -> Option<Sealed> {
+        self.seal_in_place(cipher, self.draft(payload)?)
+    }
+
+    /// Writes a payload of up to 1 GiB into a draft that expects its length.
+    pub fn draft(&self, payload: &[u8]) -> Option<Encoded> {
         let mut draft = Draft::new(&[], LIMIT, Padding::Padme, payload.len()).ok()?;
         draft.write_all(payload).ok()?;
+        Some(Encoded(draft))
+    }
+
+    /// Seals what is encoded, in the buffer that it stands in.
+    pub fn seal_in_place(&self, cipher: Cipher, Encoded(draft): Encoded) -> Option<Sealed> {
         let meta = Meta { codec: Codec::Raw, schema: 0, created_at: 0, stale_at: NEVER, expires_at: NEVER };
         let sealed = match cipher {
             #[cfg(feature = "aws-lc-rs")]

@@ -4,7 +4,7 @@
 //! benches/run.sh                                              # all of it, in under 15 minutes
 //! cargo run --release -p blindcache-rivals -- measure FILE    # the comparisons alone, into a JSON file
 //! cargo run --release -p blindcache-rivals -- quick FILE      # the same with hardly any rounds
-//! cargo run --release -p blindcache-rivals -- report FILE [STEPS] [CRYPTO]    # tables and plots into docs/
+//! cargo run --release -p blindcache-rivals -- report FILE [STEPS [CRYPTO [PARTS]]]    # tables and plots into docs/
 //! ```
 
 mod compare;
@@ -73,7 +73,7 @@ fn main() {
         ["entries", kind, entries] => memory::print_growth(kind, entries),
         ["report", file, ref more @ ..] => report::write(file, more),
         _ => {
-            eprintln!("usage: measure FILE | quick FILE | report FILE [STEPS] [CRYPTO]");
+            eprintln!("usage: measure FILE | quick FILE | report FILE [STEPS [CRYPTO [PARTS]]]");
             std::process::exit(2);
         }
     }

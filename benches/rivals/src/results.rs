@@ -22,6 +22,9 @@ pub struct Results {
     /// The rows of `benches/crypto.rs`.
     #[serde(default)]
     pub crypto: Vec<Crypto>,
+    /// The rows of `benches/parts`.
+    #[serde(default)]
+    pub parts: Vec<Part>,
 }
 
 /// Times in nanoseconds, the bounds those of a confidence interval of 95 %.
@@ -48,10 +51,23 @@ pub struct Crypto {
     pub median_ratio: f64,
 }
 
+/// A row of `benches/parts`: a part of a call by itself, or what a whole call takes more than another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    pub size: String,
+    pub row: String,
+    pub rounds: usize,
+    /// Right after a round trip, in nanoseconds.
+    pub cold_ns: f64,
+    /// Once more at once, in nanoseconds; `None` of whole calls.
+    pub warm_ns: Option<f64>,
+}
+
 impl Results {
     /// Nothing yet.
     pub fn of(machine: Machine) -> Self {
-        Self { machine, records: Vec::new(), memory: Vec::new(), steps: Vec::new(), crypto: Vec::new() }
+        let (records, memory, steps) = (Vec::new(), Vec::new(), Vec::new());
+        Self { machine, records, memory, steps, crypto: Vec::new(), parts: Vec::new() }
     }
 
     pub fn read(file: &Path) -> Self {

@@ -2,10 +2,13 @@
 
 mod ahead;
 mod goals;
+mod parts;
 mod plot;
 mod table;
 
 use std::{fmt::Write as _, fs, path::Path};
+
+use serde::de::DeserializeOwned;
 
 use crate::{
     machine::{Machine, root},
@@ -18,9 +21,11 @@ pub fn write(file: &str, more: &[&str]) {
     if let Some(folder) = more.first() {
         results.steps = steps(Path::new(folder));
     }
-    if let Some(lines) = more.get(1) {
-        let lines = fs::read_to_string(lines).unwrap();
-        results.crypto = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    if let Some(file) = more.get(1) {
+        results.crypto = lines(file);
+    }
+    if let Some(file) = more.get(2) {
+        results.parts = lines(file);
     }
     let docs = root().join("docs");
     let folder = docs.join("performance");
@@ -34,6 +39,11 @@ pub fn write(file: &str, more: &[&str]) {
     let page = docs.join("performance.md");
     let text = fill(&fs::read_to_string(&page).unwrap(), |block| block_of(block, &results));
     fs::write(&page, text).unwrap();
+}
+
+/// A file of one JSON object in each line.
+fn lines<T: DeserializeOwned>(file: &str) -> Vec<T> {
+    fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Puts new text between each `<!-- made: NAME -->` and the `<!-- end -->` after it.
@@ -54,6 +64,8 @@ fn block_of(name: &str, results: &Results) -> String {
     match name {
         "machine" => machine(&results.machine, results),
         "goals" => goals::table(results),
+        "parts" => parts::table(results),
+        "why" => parts::why(results),
         "ahead" => ahead::list(results),
         "steps" => table::steps(results),
         "crypto" => table::crypto(results),
