@@ -141,10 +141,11 @@ fn each_dependency_has_its_reason() {
 }
 
 /// Every manifest that names dependencies, those in a workspace of their own too.
-const MANIFESTS: [&str; 7] = [
+const MANIFESTS: [&str; 8] = [
     "Cargo.toml",
     "macros/Cargo.toml",
     "benches/counts/Cargo.toml",
+    "benches/parts/Cargo.toml",
     "benches/rivals/Cargo.toml",
     "tests/servers/Cargo.toml",
     "tests/timing/Cargo.toml",

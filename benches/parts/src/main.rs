@@ -68,7 +68,10 @@ fn main() {
         });
         println!("\n{size:<24}{:>10}{:>10}", "cold ns", "warm ns");
         for Row { name, cold, warm } in rows {
-            println!("{name:<24}{cold:>10.0}{:>10}", warm.map_or_else(String::new, |warm| format!("{warm:.0}")));
+            println!(
+                "{name:<24}{cold:>10.0}{:>10}",
+                warm.map_or_else(String::new, |warm| format!("{warm:.0}"))
+            );
             let row = serde_json::json!({
                 "size": size, "row": name, "rounds": rounds, "cold_ns": cold, "warm_ns": warm,
             });
