@@ -125,6 +125,8 @@ impl<'a, const UTF8: bool> Rest<'a, UTF8> {
     #[inline(always)]
     fn text(&mut self, size: usize) -> Result<Option<usize>, Flaw> {
         let text = self.take(size)?;
-        if UTF8 && str::from_utf8(text).is_err() { Err(Flaw::NotOneValue) } else { Ok(None) }
+        // Most texts are ASCII, and that is seen in half the time.
+        let fits = !UTF8 || text.is_ascii() || str::from_utf8(text).is_ok();
+        if fits { Ok(None) } else { Err(Flaw::NotOneValue) }
     }
 }

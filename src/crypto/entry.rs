@@ -229,14 +229,14 @@ impl Draft {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Makes room for `more` bytes, their padding and the tag; for twice as much as there was, but never for what the
-    /// limit leaves unused.
+    /// Makes room for `more` bytes, their padding and the tag; for four times as much as there was, since each move costs
+    /// a copy and a wipe, but never for what the limit leaves unused.
     #[cold]
     fn grow(&mut self, more: usize) {
         let entry = |inner: usize| HEADER + self.padding.padded(inner as u64) as usize + TAG;
         let needed = entry(self.bytes.len() - HEADER + more);
         let most = entry(self.payload_at - HEADER + self.limit);
-        self.move_to(needed.max(self.bytes.capacity().saturating_mul(2).min(most)));
+        self.move_to(needed.max(self.bytes.capacity().saturating_mul(4).min(most)));
     }
 
     /// The plaintext does not stay in the old place.
@@ -256,7 +256,7 @@ impl io::Write for Draft {
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() > self.limit - self.payload().len() {
+        if bytes.len() > self.limit - (self.bytes.len() - self.payload_at) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         if bytes.len() > self.bytes.capacity() - self.bytes.len() {
