@@ -126,7 +126,7 @@ impl<'a, const UTF8: bool> Rest<'a, UTF8> {
     fn text(&mut self, size: usize) -> Result<Option<usize>, Flaw> {
         let text = self.take(size)?;
         // Most texts are ASCII, and that is seen in half the time.
-        let fits = !UTF8 || text.is_ascii() || str::from_utf8(text).is_ok();
-        if fits { Ok(None) } else { Err(Flaw::NotOneValue) }
+        let is_utf8 = || text.is_ascii() || str::from_utf8(text).is_ok();
+        if UTF8 && !is_utf8() { Err(Flaw::NotOneValue) } else { Ok(None) }
     }
 }
