@@ -26,7 +26,7 @@ pub(super) struct Terms<'a, M> {
     pub(super) mode: M,
 }
 
-impl Spot {
+impl Spot<'_> {
     /// Keeps a value that was computed, hands it to those who wait, and writes it to the store.
     ///
     /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
@@ -39,7 +39,7 @@ impl Spot {
         beginning: Beginning,
         well: bool,
     ) -> Result<T, M::Error<E>> {
-        let cache = &self.cache;
+        let Self { cache, seat } = self;
         let label = match settings.label(beginning, &value) {
             Ok(label) => label,
             Err(error) => {
@@ -50,7 +50,7 @@ impl Spot {
             }
         };
         let stored = Arc::new(Stored { value, label });
-        let write = match cache.seal(&self.key.key, &stored) {
+        let write = match cache.seal(&seat.key().key, &stored) {
             Ok(write) => write,
             Err(error) => {
                 cache.trouble(&error);
@@ -60,16 +60,16 @@ impl Spot {
                 return Ok(stored.value.clone());
             }
         };
-        leader.publish(hand(&stored, Why::Fresh, well), || cache.keep(&self.key, &stored, write.as_ref()));
+        leader.publish(hand(&stored, Why::Fresh, well), || cache.keep(seat.key(), &stored, write.as_ref()));
         if let Some(write) = write {
             cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
         }
         call.outcome(Outcome::Computed);
-        Ok(stored.value.clone())
+        Ok(stored.into_value())
     }
 }
 
-impl Spot {
+impl Spot<'_> {
     /// Hands a value that is not to be kept to those who wait now.
     pub(super) fn pass_on<T: Value, M: Mode>(
         leader: Leader,

@@ -1,6 +1,6 @@
 //! What the store holds, and whether it survives its tags.
 
-use std::sync::Arc;
+use std::{borrow::Cow, slice, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,80 +8,207 @@ use serde::Serialize;
 use super::{
     Cache, Value,
     engine::{Spot, is_well},
+    flight::Seat,
+    judge::each_once,
     l1::L1,
     memory::Local,
-    tags::{Tag, Trust},
+    tags::{Tag, Trust, Verdict},
     value::{Label, Stored},
 };
 use crate::{
     backend::{AnyBackend, Write},
+    crypto::StoreKey,
     encrypted::{EncryptedBackend, Loaded, MAX_SKEW_MS, Place},
     error::{Error, Unreadable},
 };
 
-/// An authentic entry, not judged and not decoded yet.
+/// What there was for one key, and the trouble on the way, at this time.
+pub(super) struct Found<T> {
+    pub(super) stored: Option<Arc<Stored<T>>>,
+    pub(super) trouble: Option<Error>,
+    pub(super) now: u64,
+}
+
+/// What is looked for at one seat. Each step leaves here what it finds, so that one key takes no lists.
+struct Search<'a, T> {
+    seat: &'a Seat,
+    local: Option<Local<T>>,
+    step: Step,
+    found: Option<Arc<Stored<T>>>,
+}
+
+enum Step {
+    /// Memory answers, as far as is known.
+    InMemory,
+    /// The store is to be asked.
+    Asking(Question),
+    Asked,
+}
+
+/// What the store is asked for, and its answer.
+struct Question {
+    place: Place,
+    /// Of the slot, before the store was asked.
+    version: u64,
+    candidate: Option<Candidate>,
+}
+
+/// An authentic entry, not decoded yet.
 struct Candidate {
     loaded: Loaded,
     label: Label,
     /// For a memory that keeps what is sealed; empty for others.
     sealed: Bytes,
+    /// Whether its tags have ended it, by what is known.
+    ended: bool,
 }
 
-/// A value or none for each spot, and the trouble on the way.
-type Found<T> = (Vec<Option<Arc<Stored<T>>>>, Option<Error>);
+impl<'a, T> Search<'a, T> {
+    fn new(seat: &'a Seat) -> Self {
+        Self { seat, local: None, step: Step::InMemory, found: None }
+    }
+
+    fn question(&mut self) -> Option<&mut Question> {
+        if let Step::Asking(question) = &mut self.step { Some(question) } else { None }
+    }
+
+    fn candidate(&mut self) -> Option<&mut Candidate> {
+        self.question()?.candidate.as_mut()
+    }
+}
+
+/// What the store is to be asked for.
+fn names<'a, T>(searches: &'a [Search<'_, T>]) -> Cow<'a, [StoreKey]> {
+    let asking = searches.iter().filter_map(|search| match &search.step {
+        Step::Asking(question) => Some(&question.place.name),
+        Step::InMemory | Step::Asked => None,
+    });
+    let mut rest = asking.clone();
+    match (rest.next(), rest.next()) {
+        (Some(name), None) => slice::from_ref(name).into(),
+        _ => asking.cloned().collect(),
+    }
+}
+
+impl Spot<'_> {
+    /// What there is for this key: [`Cache::find_each`].
+    pub(super) async fn find<T: Value>(self, trust: Trust) -> Found<T> {
+        let mut searches = [Search::new(self.seat)];
+        let (trouble, now) = self.cache.search(&mut searches, trust).await;
+        let [search] = searches;
+        Found { stored: search.found, trouble, now }
+    }
+}
 
 impl Cache {
-    /// What the store holds at these spots, surviving its tags, in one batch with these markers, and another one for the
-    /// tags that are not known. It is kept in memory.
-    async fn load<T: Value>(&self, spots: &[&Spot], markers: Vec<Tag>, trust: Trust) -> Found<T> {
-        let nothing = || spots.iter().map(|_| None).collect();
-        let Some(store) = self.store.as_ref().filter(|_| !spots.is_empty() || !markers.is_empty()) else {
-            return (nothing(), None);
+    /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
+    /// values need; the trouble on the way, and the time. What memory held for too long stands in for a store that does
+    /// not answer, and never for one that does.
+    pub(super) async fn find_each<T: Value>(
+        &self,
+        seats: impl IntoIterator<Item = &Seat>,
+        trust: Trust,
+    ) -> (Vec<Option<Arc<Stored<T>>>>, Option<Error>, u64) {
+        let mut searches: Vec<Search<'_, T>> = seats.into_iter().map(Search::new).collect();
+        let (trouble, now) = self.search(&mut searches, trust).await;
+        (searches.into_iter().map(|search| search.found).collect(), trouble, now)
+    }
+
+    async fn search<T: Value>(&self, searches: &mut [Search<'_, T>], trust: Trust) -> (Option<Error>, u64) {
+        let now = self.now();
+        for search in &mut *searches {
+            search.local = self.in_memory_at(&search.seat.key().key);
+            self.turn_to_store(search, now);
+        }
+        let locals = searches.iter().filter_map(|search| search.local.as_ref());
+        let recent = locals.filter(|local| local.recent);
+        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, now);
+        let (mut trouble, mut now) = self.load(searches, markers, trust, now).await;
+        if is_well(trouble.as_ref()) {
+            // The markers have ended some.
+            searches.iter_mut().for_each(|search| self.turn_to_store(search, now));
+            let (failed, later) = self.load(searches, Vec::new(), trust, now).await;
+            (trouble, now) = (failed.or(trouble), later);
+        }
+        let well = is_well(trouble.as_ref());
+        for search in searches {
+            if matches!(search.step, Step::Asking(_) | Step::Asked) && search.found.is_none() {
+                self.bury_invalid(search.seat.key());
+            }
+            search.found = self.newest(search.found.take(), search.local.take(), well, now);
+        }
+        (trouble, now)
+    }
+
+    /// Has the store asked, unless memory answers.
+    fn turn_to_store<T>(&self, search: &mut Search<'_, T>, now: u64) {
+        let (Step::InMemory, Some(store)) = (&search.step, &self.store) else { return };
+        if !search.local.as_ref().is_some_and(|local| self.answers(local, now)) {
+            let (version, place) = (search.seat.version(), store.entry_place(&search.seat.key().key));
+            search.step = Step::Asking(Question { place, version, candidate: None });
+        }
+    }
+
+    /// Whether memory answers without the store, by the markers that are known.
+    fn answers<T>(&self, local: &Local<T>, now: u64) -> bool {
+        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label, now)
+    }
+
+    /// Asks the store, in one batch with these markers, and once more for the tags that are not known. What survives them is
+    /// kept in memory. Gives the trouble on the way, and the time.
+    async fn load<T: Value>(
+        &self,
+        searches: &mut [Search<'_, T>],
+        markers: Vec<Tag>,
+        trust: Trust,
+        since: u64,
+    ) -> (Option<Error>, u64) {
+        let names = names(searches);
+        let Some(store) = self.store.as_ref().filter(|_| !names.is_empty() || !markers.is_empty()) else {
+            return (None, since);
         };
-        let since = self.now();
-        let versions: Vec<u64> = spots.iter().map(|spot| spot.seat.version()).collect();
-        let places: Vec<Place> = spots.iter().map(|spot| store.entry_place(&spot.key.key)).collect();
-        let entries = match self.fetch(&places, markers, trust).await {
-            Ok(entries) => entries,
+        let answers = match self.fetch(names, markers, trust, since).await {
+            Ok(answers) => answers,
             Err(error) => {
                 self.trouble(&error);
-                return (nothing(), Some(error));
+                return (Some(error), self.now());
             }
         };
-        let mut trouble = None;
-        let mut note = |error: Error, at: Option<&Place>| {
-            self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
-            // That the store fails tells more than an entry that cannot be read.
-            if is_well(trouble.as_ref()) {
-                trouble = Some(error);
-            }
-        };
-        let mut now = self.now();
-        let open = |(place, entry): (_, Option<Bytes>)| match self.open(store, place, entry?, now) {
-            Ok(candidate) => candidate,
-            Err(reason) => {
-                note(reason.into(), Some(place));
+        let (mut trouble, mut now) = (None, self.now());
+        for (question, entry) in searches.iter_mut().filter_map(Search::question).zip(answers) {
+            let opened = entry.map_or(Ok(None), |entry| self.open(store, &question.place, entry, now));
+            question.candidate = opened.unwrap_or_else(|reason| {
+                self.note(&mut trouble, reason.into(), Some(&question.place));
                 None
-            }
-        };
-        let candidates: Vec<Option<Candidate>> = places.iter().zip(entries).map(open).collect();
-        let unknown = self.to_ask(candidates.iter().flatten().map(|candidate| &candidate.label), trust, now);
+            });
+        }
+        let unknown = self.judge_each(searches, trust, now);
         if !unknown.is_empty() {
             if let Err(error) = self.ask(unknown).await {
-                note(error, None);
+                self.note(&mut trouble, error, None);
             }
             now = self.now();
+            self.judge_each(searches, Trust::Asked, now);
         }
-        let mut found = Vec::with_capacity(spots.len());
-        for (((candidate, spot), place), version) in
-            candidates.into_iter().zip(spots).zip(&places).zip(versions)
-        {
-            found.push(self.take(candidate, spot, version, (since, now)).unwrap_or_else(|reason| {
-                note(reason.into(), Some(place));
-                None
-            }));
+        for search in searches {
+            let Some(question) = search.question() else { continue };
+            let (candidate, version) = (question.candidate.take(), question.version);
+            let taken = self.take(candidate, search.seat, version, since);
+            let taken = taken.map_err(|reason| {
+                self.note(&mut trouble, reason.into(), search.question().map(|question| &question.place))
+            });
+            search.found = taken.unwrap_or_default();
+            search.step = Step::Asked;
         }
-        (found, trouble)
+        (trouble, now)
+    }
+
+    /// Counts trouble, and keeps the first of the worst: that the store fails tells more than an entry that cannot be read.
+    fn note(&self, trouble: &mut Option<Error>, error: Error, at: Option<&Place>) {
+        self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
+        if is_well(trouble.as_ref()) {
+            *trouble = Some(error);
+        }
     }
 
     fn open(
@@ -95,75 +222,40 @@ impl Cache {
         let sealed = if keeps_sealed { entry.clone() } else { Bytes::new() };
         let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
-        let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect());
+        let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect::<Vec<_>>().into());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
-        Ok(Some(Candidate { loaded, label, sealed }))
+        Ok(Some(Candidate { loaded, label, sealed, ended: false }))
+    }
+
+    /// Judges what was opened; gives the markers that the store must be asked for first, each once.
+    fn judge_each<T>(&self, searches: &mut [Search<'_, T>], trust: Trust, now: u64) -> Vec<Tag> {
+        let mut unknown = Vec::new();
+        for candidate in searches.iter_mut().filter_map(Search::candidate) {
+            let verdict = self.judge(&candidate.label, trust, now);
+            candidate.ended = verdict == Verdict::Invalid;
+            unknown.extend(verdict.asks());
+        }
+        each_once(unknown)
     }
 
     /// The value, if it survives; memory then has it too, unless something newer was written meanwhile.
     fn take<T: Value>(
         &self,
         candidate: Option<Candidate>,
-        spot: &Spot,
+        seat: &Seat,
         version: u64,
-        (since, now): (u64, u64),
+        since: u64,
     ) -> Result<Option<Arc<Stored<T>>>, Unreadable> {
-        let Some(Candidate { loaded, label, sealed }) = candidate else {
-            spot.seat.still(version, || self.forget_old(&spot.key));
+        let Some(Candidate { loaded, label, sealed, ended }) = candidate else {
+            seat.still(version, || self.forget_old(seat.key()));
             return Ok(None);
         };
-        if !self.survives_what_is_known(&label, now) {
+        if ended {
             return Ok(None);
         }
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
-        spot.seat.still(version, || self.keep_loaded(&spot.key, &stored, sealed, loaded.size(), since));
+        seat.still(version, || self.keep_loaded(seat.key(), &stored, sealed, loaded.size(), since));
         Ok(Some(stored))
-    }
-
-    /// Seals a value for the store, if there is one.
-    pub(super) fn seal<T: Serialize>(&self, key: &[u8], stored: &Stored<T>) -> Result<Option<Write>, Error> {
-        let Some(store) = &self.store else { return Ok(None) };
-        let Stored { value, label } = stored;
-        let tags: Vec<&[u8]> = label.tags.iter().map(|tag| &**tag).collect();
-        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
-    }
-
-    /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
-    /// values need; and the trouble on the way. What memory held for too long stands in for a store that does not answer,
-    /// and never for one that does.
-    pub(super) async fn find_each<T: Value>(&self, spots: &[&Spot], trust: Trust) -> Found<T> {
-        let locals: Vec<Option<Local<T>>> =
-            spots.iter().map(|spot| self.in_memory_at(&spot.key.key)).collect();
-        let recent = locals.iter().flatten().filter(|local| local.recent);
-        let now = self.now();
-        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, now);
-        let open = |at: &usize| !locals[*at].as_ref().is_some_and(|local| self.answers(local));
-        let (mut asked, in_memory): (Vec<usize>, Vec<usize>) = (0..spots.len()).partition(open);
-        let at_spots = |asked: &[usize]| asked.iter().map(|at| spots[*at]).collect::<Vec<_>>();
-        let (mut loaded, mut trouble) = self.load::<T>(&at_spots(&asked), markers, trust).await;
-        // The markers have ended these.
-        let ended: Vec<usize> = in_memory.into_iter().filter(open).collect();
-        if is_well(trouble.as_ref()) && !ended.is_empty() {
-            let (more, failed) = self.load::<T>(&at_spots(&ended), Vec::new(), trust).await;
-            loaded.extend(more);
-            asked.extend(ended);
-            trouble = failed.or(trouble);
-        }
-        let mut found: Vec<Option<Arc<Stored<T>>>> = spots.iter().map(|_| None).collect();
-        for (at, loaded) in asked.into_iter().zip(loaded) {
-            if loaded.is_none() {
-                self.bury_invalid(&spots[at].key);
-            }
-            found[at] = loaded;
-        }
-        let (well, now) = (is_well(trouble.as_ref()), self.now());
-        let found = found.into_iter().zip(locals);
-        (found.map(|(loaded, local)| self.newest(loaded, local, well, now)).collect(), trouble)
-    }
-
-    /// Whether memory answers without the store, by the markers that are known.
-    fn answers<T>(&self, local: &Local<T>) -> bool {
-        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label, self.now())
     }
 
     /// Of what the store and memory hold the newer, if it has not ended meanwhile.
@@ -186,12 +278,12 @@ impl Cache {
         };
         newest.filter(|stored| stored.label.is_alive(now))
     }
-}
 
-impl Spot {
-    /// What there is for this key: [`Cache::find_each`].
-    pub(super) async fn find<T: Value>(&self, trust: Trust) -> (Option<Arc<Stored<T>>>, Option<Error>) {
-        let (mut found, trouble) = self.cache.find_each::<T>(&[self], trust).await;
-        (found.pop().flatten(), trouble)
+    /// Seals a value for the store, if there is one.
+    pub(super) fn seal<T: Serialize>(&self, key: &[u8], stored: &Stored<T>) -> Result<Option<Write>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let Stored { value, label } = stored;
+        let tags: Vec<&[u8]> = label.tags.iter().collect();
+        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
     }
 }

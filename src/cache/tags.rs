@@ -92,6 +92,13 @@ pub(super) enum Verdict {
     Ask(Vec<Tag>),
 }
 
+impl Verdict {
+    /// The markers to ask for.
+    pub(super) fn asks(self) -> Vec<Tag> {
+        if let Self::Ask(tags) = self { tags } else { Vec::new() }
+    }
+}
+
 impl Markers {
     /// Beside other processes over a store an invalidation counts only as far ahead of the clock as an entry may be: one
     /// that is further ahead was made by a clock that has been set back since.
@@ -183,6 +190,9 @@ impl Markers {
 
     /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
     pub(super) fn claim<'a>(&'a self, tags: &[Tag], now: u64) -> Claim<'a> {
+        if tags.is_empty() {
+            return Claim { claimed: Vec::new(), markers: self };
+        }
         let mut memory = self.memory();
         let known = tags.iter().filter_map(|tag| {
             let marker = memory.markers.get_mut(tag)?;

@@ -4,8 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{crypto::KeyId, encrypted::Times};
 
-/// The tags of an entry, without the empty one that every entry carries.
-pub(super) type Tags = Arc<[Box<[u8]>]>;
+/// The tags of an entry, without the empty one that every entry carries. None take no memory, and share none.
+#[derive(Clone, Default)]
+pub(super) struct Tags(Option<Arc<[Box<[u8]>]>>);
+
+impl Tags {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().flat_map(|tags| tags.iter()).map(|tag| &**tag)
+    }
+}
+
+impl From<Vec<Box<[u8]>>> for Tags {
+    fn from(tags: Vec<Box<[u8]>>) -> Self {
+        Self((!tags.is_empty()).then(|| tags.into()))
+    }
+}
 
 /// What does not depend on the value's type.
 #[derive(Clone)]
@@ -20,6 +33,13 @@ pub(super) struct Label {
 pub(super) struct Stored<T> {
     pub(super) value: T,
     pub(super) label: Label,
+}
+
+impl<T: Clone> Stored<T> {
+    /// The value; not copied where nobody else has it.
+    pub(super) fn into_value(self: Arc<Self>) -> T {
+        Arc::try_unwrap(self).map_or_else(|shared| shared.value.clone(), |own| own.value)
+    }
 }
 
 impl Label {

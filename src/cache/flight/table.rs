@@ -74,8 +74,13 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// The key of the slot.
+    pub(crate) fn key(&self) -> &SlotKey {
+        &self.slot.key
+    }
+
     /// Another seat at the same slot.
-    pub(super) fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         self.slot.seats.fetch_add(1, Relaxed);
         Self { slot: Arc::clone(&self.slot), waited: AtomicBool::new(false) }
     }
