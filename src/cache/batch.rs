@@ -146,7 +146,8 @@ impl Cache {
             let label = settings.label(beginning, &value)?;
             let stored = Arc::new(Stored { value, label });
             let write = self.seal(key.as_bytes(), &stored)?;
-            sealed.push((key, stored, write));
+            let copy = self.copied::<T>(write.as_ref());
+            sealed.push((key, stored, copy, write));
         }
         // The last of equal keys counts; in one order for all, so that two batches do not wait for each other.
         sealed.reverse();
@@ -162,12 +163,12 @@ impl Cache {
         let cache = self.clone();
         let work = async move {
             if let Some(store) = &cache.store {
-                let writes: Vec<Write> = sealed.iter().filter_map(|(.., write)| write.clone()).collect();
+                let writes: Vec<Write> = sealed.iter_mut().filter_map(|(.., write)| write.take()).collect();
                 let written = store.backend().set_many(writes).await.map_err(Error::from);
                 written.inspect_err(|error| cache.trouble(error))?;
             }
-            for ((writing, seat), (_, stored, write)) in writing.into_iter().zip(&seats).zip(&sealed) {
-                writing.finish(|| cache.keep(seat.key(), stored, write.as_ref()));
+            for ((writing, seat), (_, stored, copy, _)) in writing.into_iter().zip(&seats).zip(sealed) {
+                writing.finish(|| cache.keep(seat.key(), &stored, copy));
             }
             Ok(())
         };

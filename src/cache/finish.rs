@@ -60,7 +60,8 @@ impl Spot<'_> {
                 return Ok(stored.value.clone());
             }
         };
-        leader.publish(hand(&stored, Why::Fresh, well), || cache.keep(seat.key(), &stored, write.as_ref()));
+        let keep = || cache.keep(seat.key(), &stored, cache.copied::<T>(write.as_ref()));
+        leader.publish(hand(&stored, Why::Fresh, well), keep);
         if let Some(write) = write {
             cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
         }

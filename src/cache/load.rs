@@ -10,8 +10,7 @@ use super::{
     engine::{Spot, is_well},
     flight::Seat,
     judge::each_once,
-    l1::L1,
-    memory::Local,
+    memory::{Copied, Local},
     tags::{Tag, Trust, Verdict},
     value::{Label, Stored},
 };
@@ -57,8 +56,7 @@ struct Question {
 struct Candidate {
     loaded: Loaded,
     label: Label,
-    /// For a memory that keeps what is sealed; empty for others.
-    sealed: Bytes,
+    copy: Copied,
     /// Whether its tags have ended it, by what is known.
     ended: bool,
 }
@@ -218,13 +216,15 @@ impl Cache {
         entry: Bytes,
         now: u64,
     ) -> Result<Option<Candidate>, Unreadable> {
-        let keeps_sealed = self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed);
-        let sealed = if keeps_sealed { entry.clone() } else { Bytes::new() };
+        let copy = Copied {
+            sealed: if self.keeps_sealed() { entry.clone() } else { Bytes::new() },
+            size: entry.len(),
+        };
         let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
         let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect::<Vec<_>>().into());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
-        Ok(Some(Candidate { loaded, label, sealed, ended: false }))
+        Ok(Some(Candidate { loaded, label, copy, ended: false }))
     }
 
     /// Judges what was opened; gives the markers that the store must be asked for first, each once.
@@ -246,7 +246,7 @@ impl Cache {
         version: u64,
         since: u64,
     ) -> Result<Option<Arc<Stored<T>>>, Unreadable> {
-        let Some(Candidate { loaded, label, sealed, ended }) = candidate else {
+        let Some(Candidate { loaded, label, copy, ended }) = candidate else {
             seat.still(version, || self.forget_old(seat.key()));
             return Ok(None);
         };
@@ -254,7 +254,7 @@ impl Cache {
             return Ok(None);
         }
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
-        seat.still(version, || self.keep_loaded(seat.key(), &stored, sealed, loaded.size(), since));
+        seat.still(version, || self.keep_loaded(seat.key(), &stored, copy, since));
         Ok(Some(stored))
     }
 

@@ -147,7 +147,7 @@ impl Cache {
         };
         match self.seal(&member.seat.key().key, &stored) {
             Ok(write) => {
-                let keep = || self.keep(member.seat.key(), &stored, write.as_ref());
+                let keep = || self.keep(member.seat.key(), &stored, self.copied::<T>(write.as_ref()));
                 leader.publish(hand(&stored, Why::Fresh, well), keep);
                 member.write = write;
             }

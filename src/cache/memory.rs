@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{
     Cache, Value,
     flight::SlotKey,
@@ -25,6 +27,14 @@ pub(super) struct Local<T> {
     pub(super) recent: bool,
     /// How it answers a call, if it does.
     answers: Option<Outcome>,
+}
+
+/// What memory takes of an entry.
+pub(super) struct Copied {
+    /// For a memory that keeps what is sealed; empty for others.
+    pub(super) sealed: Bytes,
+    /// What it counts for, in bytes.
+    pub(super) size: usize,
 }
 
 impl<T> Local<T> {
@@ -71,7 +81,7 @@ impl Cache {
         }
     }
 
-    fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes, now: u64) -> Option<T> {
+    fn unsealed<T: Value>(&self, key: &[u8], entry: &Bytes, now: u64) -> Option<T> {
         let store = self.store.as_ref()?;
         store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
     }
@@ -153,13 +163,20 @@ impl Cache {
         fresh && self.accepts(&kept.label) && self.is_valid(kept, Trust::Asked, now)
     }
 
+    /// What memory takes of an entry that is written, if there is a store.
+    pub(super) fn copied<T>(&self, write: Option<&Write>) -> Copied {
+        let Some((_, entry, _)) = write else { return Copied { sealed: Bytes::new(), size: size_of::<T>() } };
+        let sealed = if self.keeps_sealed() { entry.clone().into_bytes() } else { Bytes::new() };
+        Copied { sealed, size: entry.len() }
+    }
+
+    pub(super) fn keeps_sealed(&self) -> bool {
+        self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed)
+    }
+
     /// Puts a value into memory.
-    pub(super) fn keep<T: Value>(&self, key: &SlotKey, stored: &Arc<Stored<T>>, write: Option<&Write>) {
-        let (sealed, size) = match write {
-            Some((_, entry, _)) => (entry.clone().into_bytes(), entry.len()),
-            None => (bytes::Bytes::new(), size_of::<T>()),
-        };
-        self.keep_sized(key, stored, sealed, size, self.now());
+    pub(super) fn keep<T: Value>(&self, key: &SlotKey, stored: &Arc<Stored<T>>, copy: Copied) {
+        self.keep_sized(key, stored, copy, self.now());
     }
 
     /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
@@ -167,8 +184,7 @@ impl Cache {
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,
-        sealed: bytes::Bytes,
-        size: usize,
+        copy: Copied,
         since: u64,
     ) {
         let Some(tier) = &self.shared.tier else { return };
@@ -180,7 +196,7 @@ impl Cache {
         };
         let kept = tier.get(&key.scope, &key.key);
         if !kept.is_some_and(|kept| newer(&kept)) {
-            self.keep_sized(key, stored, sealed, size, since);
+            self.keep_sized(key, stored, copy, since);
         }
     }
 
@@ -188,8 +204,7 @@ impl Cache {
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,
-        sealed: bytes::Bytes,
-        size: usize,
+        Copied { sealed, size }: Copied,
         since: u64,
     ) {
         let Some(tier) = &self.shared.tier else { return };

@@ -49,15 +49,17 @@ impl Cache {
         let label = settings.label(beginning, &value)?;
         let stored = Arc::new(Stored { value, label });
         let write = self.seal(key.as_bytes(), &stored)?;
-        let seat = self.seat(call, &key);
+        let (copy, seat) = (self.copied::<T>(write.as_ref()), self.seat(call, &key));
         let writing = seat.write().await;
         self.forget(seat.key());
+        let Some(write) = write else {
+            writing.finish(|| self.keep(seat.key(), &stored, copy));
+            return Ok(());
+        };
         let cache = self.clone();
         let work = async move {
-            if let Some(write) = write.clone() {
-                cache.send(write).await?;
-            }
-            writing.finish(|| cache.keep(seat.key(), &stored, write.as_ref()));
+            cache.send(write).await?;
+            writing.finish(|| cache.keep(seat.key(), &stored, copy));
             Ok(())
         };
         self.unbroken(work).await

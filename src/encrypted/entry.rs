@@ -106,9 +106,7 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
     pub(crate) fn load(&self, place: &Place, entry: Bytes, now: u64) -> Result<Option<Loaded>, Unreadable> {
-        let size = entry.len();
-        let opened = self.open_at(&place.locator, entry, Codec::MessagePack, now)?;
-        Ok(opened.map(|opened| Loaded { opened, size }))
+        Ok(self.open_at(&place.locator, entry, Codec::MessagePack, now)?.map(Loaded))
     }
 
     /// Opens an entry; expired ones and those of another schema or codec are misses.
@@ -220,32 +218,24 @@ fn half(locator: &Locator) -> [u8; 16] {
 }
 
 /// An authentic entry of one of the accepted keys, not yet decoded.
-pub(crate) struct Loaded {
-    opened: Opened,
-    size: usize,
-}
+pub(crate) struct Loaded(Opened);
 
 impl Loaded {
     pub(crate) fn times(&self) -> Times {
-        let Meta { codec: _, schema: _, created_at, stale_at, expires_at } = self.opened.meta();
+        let Meta { codec: _, schema: _, created_at, stale_at, expires_at } = self.0.meta();
         Times { created_at, stale_at, expires_at }
     }
 
     pub(crate) fn tags(&self) -> impl Iterator<Item = &[u8]> {
-        self.opened.tags()
+        self.0.tags()
     }
 
     pub(crate) fn key_id(&self) -> KeyId {
-        self.opened.key_id()
-    }
-
-    /// The length of the entry in bytes.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+        self.0.key_id()
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
-        codec::decode(self.opened.payload())
+        codec::decode(self.0.payload())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     backend::Backend,
     cache::{
         Builder, Cache, L1,
+        memory::Copied,
         value::{Label, Stored, Tags},
     },
     crypto::{Keyring, MasterKey},
@@ -108,7 +109,12 @@ impl Scene {
         let (times, sealed_by) = (loaded.times(), Some(loaded.key_id()));
         let label = Label { times, tags: Tags::default(), sealed_by };
         let stored = Arc::new(Stored { value: loaded.decode::<u64>().unwrap(), label });
-        self.cache.keep_loaded(seat.key(), &stored, bytes::Bytes::new(), 100, self.clock.now());
+        self.cache.keep_loaded(
+            seat.key(),
+            &stored,
+            Copied { sealed: bytes::Bytes::new(), size: 100 },
+            self.clock.now(),
+        );
     }
 }
 
