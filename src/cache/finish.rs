@@ -95,7 +95,7 @@ impl Cache {
             Poll::Ready(None) => return Ok(()),
             Poll::Pending => {
                 // The end of the write under way supersedes this one. Until then its value is handed out.
-                self.behind(async move { drop(leader.write().await) }).await;
+                Box::pin(self.behind(async move { drop(leader.write().await) })).await;
                 return Ok(());
             }
         };
@@ -107,7 +107,7 @@ impl Cache {
         if well {
             return self.unbroken(work).await;
         }
-        self.behind(work).await;
+        Box::pin(self.behind(work)).await;
         Ok(())
     }
 

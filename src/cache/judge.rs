@@ -86,29 +86,36 @@ impl Cache {
             ([name], 1) => store.backend().get(name).await.map(|entry| (Some(entry), Vec::new())),
             (names, _) => store.backend().get_many(names).await.map(|entries| (None, entries)),
         };
-        let answers = answers.map_err(Error::from).and_then(|(entry, rest)| match entry {
-            Some(entry) => Ok((Some(entry), rest)),
-            None => store.one_each(rest, names.len()).map(|rest| (None, rest)),
+        let answers = answers.map_err(Error::from).and_then(|(entry, rest)| {
+            store.one_each(rest, names.len() - usize::from(entry.is_some())).map(|rest| (entry, rest))
         });
         claim.end();
         let (entry, mut rest) = answers.inspect_err(|_| {
             self.shared.markers.not_told(tags.drain(..asked), now);
         })?;
         let told = rest.split_off(rest.len() - tags.len());
-        for ((tag, place), marker) in tags.into_iter().zip(&markers).zip(told) {
-            self.learn(tag, place, marker, now).await;
+        let told = tags.into_iter().zip(markers.iter().zip(told));
+        let broken: Vec<Tag> = told.filter_map(|(tag, marker)| self.learn(tag, marker, now)).collect();
+        if !broken.is_empty() {
+            Box::pin(self.tell_each(broken, now)).await;
         }
         Ok(entry.into_iter().chain(rest))
     }
 
-    /// Takes in a marker. One that does not open invalidates whatever carries the tag until now, and is replaced by one
-    /// that says so: else nothing with this tag could ever be cached again. One from the future stays: it counts for others.
-    async fn learn(&self, tag: Tag, place: &Place, marker: Option<Bytes>, now: u64) {
+    /// Takes in a marker, and gives its tag back if it does not open: that invalidates whatever carries the tag until now.
+    /// One from the future stays: it counts for others.
+    fn learn(&self, tag: Tag, (place, marker): (&Place, Option<Bytes>), now: u64) -> Option<Tag> {
         let answer = self.read_marker(place, marker);
-        self.shared.markers.learn(tag.clone(), answer, now);
-        if answer == Answer::Broken {
-            // What fails here is counted, and tried again when the marker is asked for again.
-            let _ = Box::pin(self.tell(tag, now)).await;
+        let broken = (answer == Answer::Broken).then(|| tag.clone());
+        self.shared.markers.learn(tag, answer, now);
+        broken
+    }
+
+    /// Replaces markers that do not open by such as say so: else nothing with these tags could ever be cached again. What
+    /// fails here is counted, and tried again when the marker is asked for again.
+    async fn tell_each(&self, broken: Vec<Tag>, now: u64) {
+        for tag in broken {
+            let _ = self.tell(tag, now).await;
         }
     }
 

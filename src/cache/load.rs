@@ -49,16 +49,15 @@ struct Question {
     place: Place,
     /// Of the slot, before the store was asked.
     version: u64,
-    candidate: Option<Candidate>,
+    /// What was found, while its markers are asked for.
+    waiting: Option<Box<Candidate>>,
 }
 
-/// An authentic entry, not decoded yet.
+/// An authentic entry, neither judged nor decoded yet.
 struct Candidate {
     loaded: Loaded,
     label: Label,
     copy: Copied,
-    /// Whether its tags have ended it, by what is known.
-    ended: bool,
 }
 
 impl<'a, T> Search<'a, T> {
@@ -66,21 +65,18 @@ impl<'a, T> Search<'a, T> {
         Self { seat, local: None, step: Step::InMemory, found: None }
     }
 
-    fn question(&mut self) -> Option<&mut Question> {
-        if let Step::Asking(question) = &mut self.step { Some(question) } else { None }
+    fn place(&self) -> Option<&Place> {
+        if let Step::Asking(question) = &self.step { Some(&question.place) } else { None }
     }
 
-    fn candidate(&mut self) -> Option<&mut Candidate> {
-        self.question()?.candidate.as_mut()
+    fn is_asking(&self) -> bool {
+        matches!(self.step, Step::Asking(_))
     }
 }
 
 /// What the store is to be asked for.
 fn names<'a, T>(searches: &'a [Search<'_, T>]) -> Cow<'a, [StoreKey]> {
-    let asking = searches.iter().filter_map(|search| match &search.step {
-        Step::Asking(question) => Some(&question.place.name),
-        Step::InMemory | Step::Asked => None,
-    });
+    let asking = searches.iter().filter_map(|search| Some(&search.place()?.name));
     let mut rest = asking.clone();
     match (rest.next(), rest.next()) {
         (Some(name), None) => slice::from_ref(name).into(),
@@ -130,7 +126,7 @@ impl Cache {
         }
         let well = is_well(trouble.as_ref());
         for search in searches {
-            if matches!(search.step, Step::Asking(_) | Step::Asked) && search.found.is_none() {
+            if !matches!(search.step, Step::InMemory) && search.found.is_none() {
                 self.bury_invalid(search.seat.key());
             }
             search.found = self.newest(search.found.take(), search.local.take(), well, now);
@@ -143,7 +139,7 @@ impl Cache {
         let (Step::InMemory, Some(store)) = (&search.step, &self.store) else { return };
         if !search.local.as_ref().is_some_and(|local| self.answers(local, now)) {
             let (version, place) = (search.seat.version(), store.entry_place(&search.seat.key().key));
-            search.step = Step::Asking(Question { place, version, candidate: None });
+            search.step = Step::Asking(Question { place, version, waiting: None });
         }
     }
 
@@ -172,30 +168,26 @@ impl Cache {
                 return (Some(error), self.now());
             }
         };
-        let (mut trouble, mut now) = (None, self.now());
-        for (question, entry) in searches.iter_mut().filter_map(Search::question).zip(answers) {
-            let opened = entry.map_or(Ok(None), |entry| self.open(store, &question.place, entry, now));
-            question.candidate = opened.unwrap_or_else(|reason| {
-                self.note(&mut trouble, reason.into(), Some(&question.place));
-                None
-            });
+        let (mut trouble, mut now, mut unknown) = (None, self.now(), Vec::new());
+        for (search, entry) in searches.iter_mut().filter(|search| search.is_asking()).zip(answers) {
+            let received = self.receive(store, search, entry, trust, (since, now));
+            unknown.extend(received.unwrap_or_else(|reason| {
+                self.note(&mut trouble, reason.into(), search.place());
+                Vec::new()
+            }));
         }
-        let unknown = self.judge_each(searches, trust, now);
         if !unknown.is_empty() {
-            if let Err(error) = self.ask(unknown).await {
+            if let Err(error) = Box::pin(self.ask(each_once(unknown))).await {
                 self.note(&mut trouble, error, None);
             }
             now = self.now();
-            self.judge_each(searches, Trust::Asked, now);
+            for search in searches.iter_mut() {
+                if let Err(reason) = self.judge_again(search, (since, now)) {
+                    self.note(&mut trouble, reason.into(), search.place());
+                }
+            }
         }
-        for search in searches {
-            let Some(question) = search.question() else { continue };
-            let (candidate, version) = (question.candidate.take(), question.version);
-            let taken = self.take(candidate, search.seat, version, since);
-            let taken = taken.map_err(|reason| {
-                self.note(&mut trouble, reason.into(), search.question().map(|question| &question.place))
-            });
-            search.found = taken.unwrap_or_default();
+        for search in searches.iter_mut().filter(|search| search.is_asking()) {
             search.step = Step::Asked;
         }
         (trouble, now)
@@ -207,6 +199,47 @@ impl Cache {
         if is_well(trouble.as_ref()) {
             *trouble = Some(error);
         }
+    }
+
+    /// Takes in what the store holds, or gives the markers that the store must be asked for first.
+    fn receive<T: Value>(
+        &self,
+        store: &EncryptedBackend<AnyBackend>,
+        search: &mut Search<'_, T>,
+        entry: Option<Bytes>,
+        trust: Trust,
+        (since, now): (u64, u64),
+    ) -> Result<Vec<Tag>, Unreadable> {
+        let Step::Asking(Question { place, version, waiting }) = &mut search.step else {
+            return Ok(Vec::new());
+        };
+        let opened = entry.map_or(Ok(None), |entry| self.open(store, place, entry, now));
+        let Ok(Some(candidate)) = opened else {
+            search.seat.still(*version, || self.forget_old(search.seat.key()));
+            return opened.map(|_| Vec::new());
+        };
+        match self.judge(&candidate.label, trust, now) {
+            Verdict::Valid => search.found = Some(self.take(candidate, search.seat, *version, since)?),
+            Verdict::Invalid => {}
+            Verdict::Ask(tags) => {
+                *waiting = Some(Box::new(candidate));
+                return Ok(tags);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes in what has waited for its markers.
+    fn judge_again<T: Value>(
+        &self,
+        search: &mut Search<'_, T>,
+        (since, now): (u64, u64),
+    ) -> Result<(), Unreadable> {
+        let Step::Asking(Question { version, waiting, .. }) = &mut search.step else { return Ok(()) };
+        if let Some(candidate) = waiting.take().filter(|it| self.survives_what_is_known(&it.label, now)) {
+            search.found = Some(self.take(*candidate, search.seat, *version, since)?);
+        }
+        Ok(())
     }
 
     fn open(
@@ -224,38 +257,20 @@ impl Cache {
         self.shared.counters.opened(loaded.key_id());
         let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect::<Vec<_>>().into());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
-        Ok(Some(Candidate { loaded, label, copy, ended: false }))
+        Ok(Some(Candidate { loaded, label, copy }))
     }
 
-    /// Judges what was opened; gives the markers that the store must be asked for first, each once.
-    fn judge_each<T>(&self, searches: &mut [Search<'_, T>], trust: Trust, now: u64) -> Vec<Tag> {
-        let mut unknown = Vec::new();
-        for candidate in searches.iter_mut().filter_map(Search::candidate) {
-            let verdict = self.judge(&candidate.label, trust, now);
-            candidate.ended = verdict == Verdict::Invalid;
-            unknown.extend(verdict.asks());
-        }
-        each_once(unknown)
-    }
-
-    /// The value, if it survives; memory then has it too, unless something newer was written meanwhile.
+    /// The value, which memory then has too, unless something newer was written meanwhile.
     fn take<T: Value>(
         &self,
-        candidate: Option<Candidate>,
+        Candidate { loaded, label, copy }: Candidate,
         seat: &Seat,
         version: u64,
         since: u64,
-    ) -> Result<Option<Arc<Stored<T>>>, Unreadable> {
-        let Some(Candidate { loaded, label, copy, ended }) = candidate else {
-            seat.still(version, || self.forget_old(seat.key()));
-            return Ok(None);
-        };
-        if ended {
-            return Ok(None);
-        }
+    ) -> Result<Arc<Stored<T>>, Unreadable> {
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
         seat.still(version, || self.keep_loaded(seat.key(), &stored, copy, since));
-        Ok(Some(stored))
+        Ok(stored)
     }
 
     /// Of what the store and memory hold the newer, if it has not ended meanwhile.
