@@ -7,6 +7,7 @@ use super::{
     call::Settings,
     engine::is_well,
     flight::{Seat, SlotKey},
+    load::Way,
     tags::Trust,
     value::Stored,
 };
@@ -114,7 +115,7 @@ impl Cache {
         }
         call.beyond(|| None::<StoreKey>);
         let seats: Vec<Seat> = missing.iter().map(|at| self.seat_at(&keys[*at])).collect();
-        let (found, trouble, now) = self.find_each::<T>(&seats, Trust::Asked).await;
+        let (found, Way { trouble, now, .. }) = self.find_each::<T>(&seats, Trust::Asked).await;
         let found = found.into_iter().map(|found| found.filter(|stored| stored.label.is_fresh(now)));
         let found: Vec<Option<Arc<Stored<T>>>> = found.collect();
         if let Some(error) =

@@ -1,6 +1,6 @@
 //! Whether an entry survives its tags: by what is known, else by asking the store.
 
-use std::{borrow::Cow, iter, option, vec};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -17,9 +17,6 @@ use crate::{
     encrypted::Place,
     error::{Error, Unreadable},
 };
-
-/// One answer for each name: that of a single one needs no list.
-pub(super) type Answers = iter::Chain<option::IntoIter<Option<Bytes>>, vec::IntoIter<Option<Bytes>>>;
 
 impl Cache {
     /// Judges by the markers that are known; names those that the store must be asked for.
@@ -58,48 +55,51 @@ impl Cache {
         each_once(labels.flat_map(|label| self.judge(label, trust, now).asks()).collect())
     }
 
-    /// Asks the store for markers, in one batch. Where that fails, what is known stands until it is asked again.
-    pub(super) async fn ask(&self, tags: Vec<Tag>) -> Result<(), Error> {
-        self.fetch(Cow::default(), tags, Trust::Asked, self.now()).await.map(drop)
-    }
-
-    /// The entries of these names, and in the same batch these markers, and that of the namespace if an entry needs it.
-    pub(super) async fn fetch(
+    /// The marker of the namespace, if entries of these names need it and it is not among these markers.
+    pub(super) fn namespace_to_ask(
         &self,
-        mut names: Cow<'_, [StoreKey]>,
-        mut tags: Vec<Tag>,
+        names: &[StoreKey],
+        markers: &[Tag],
         trust: Trust,
         now: u64,
-    ) -> Result<Answers, Error> {
-        let (entries, asked) = (names.len(), tags.len());
-        let Some(store) = &self.store else { return Ok(None.into_iter().chain(vec![None; entries])) };
+    ) -> Vec<Tag> {
+        if names.is_empty() || markers.iter().any(|tag| tag.tag.is_empty()) {
+            return Vec::new();
+        }
+        self.shared.markers.judge(self.scope, [], u64::MAX, now, trust).asks()
+    }
+
+    /// Asks the store for markers, in one batch. Where that fails, what is known stands until it is asked again.
+    pub(super) async fn ask(&self, tags: Vec<Tag>) -> Result<(), Error> {
+        self.fetch(Cow::default(), tags, Vec::new(), self.now()).await.map(drop)
+    }
+
+    /// The entries of these names, and in the same batch these markers, and such as are only asked for beside the entries.
+    pub(super) async fn fetch(
+        &self,
+        names: Cow<'_, [StoreKey]>,
+        mut tags: Vec<Tag>,
+        beside: Vec<Tag>,
+        now: u64,
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        let (entries, asked, mut names) = (names.len(), tags.len(), names.into_owned());
+        let Some(store) = &self.store else { return Ok(vec![None; entries]) };
         let claim = self.shared.markers.claim(&tags, now);
-        if entries > 0 && !tags.iter().any(|tag| tag.tag.is_empty()) {
-            tags.extend(self.shared.markers.judge(self.scope, [], u64::MAX, now, trust).asks());
-        }
-        let mut markers = Vec::with_capacity(tags.len());
-        if !tags.is_empty() {
-            markers.extend(tags.iter().map(|tag| store.marker_place(&tag.tag)));
-            names.to_mut().extend(markers.iter().map(|place| place.name.clone()));
-        }
-        let answers = match (&*names, entries) {
-            ([name], 1) => store.backend().get(name).await.map(|entry| (Some(entry), Vec::new())),
-            (names, _) => store.backend().get_many(names).await.map(|entries| (None, entries)),
-        };
-        let answers = answers.map_err(Error::from).and_then(|(entry, rest)| {
-            store.one_each(rest, names.len() - usize::from(entry.is_some())).map(|rest| (entry, rest))
-        });
+        tags.extend(beside);
+        let markers: Vec<Place> = tags.iter().map(|tag| store.marker_place(&tag.tag)).collect();
+        names.extend(markers.iter().map(|place| place.name.clone()));
+        let answers = store.backend().get_many(&names).await.map_err(Error::from);
+        let answers = answers.and_then(|answers| store.one_each(answers, names.len()));
         claim.end();
-        let (entry, mut rest) = answers.inspect_err(|_| {
+        let mut answers = answers.inspect_err(|_| {
             self.shared.markers.not_told(tags.drain(..asked), now);
         })?;
-        let told = rest.split_off(rest.len() - tags.len());
-        let told = tags.into_iter().zip(markers.iter().zip(told));
+        let told = tags.into_iter().zip(markers.iter().zip(answers.split_off(entries)));
         let broken: Vec<Tag> = told.filter_map(|(tag, marker)| self.learn(tag, marker, now)).collect();
         if !broken.is_empty() {
             Box::pin(self.tell_each(broken, now)).await;
         }
-        Ok(entry.into_iter().chain(rest))
+        Ok(answers)
     }
 
     /// Takes in a marker, and gives its tag back if it does not open: that invalidates whatever carries the tag until now.

@@ -1,6 +1,6 @@
 //! What the store holds, and whether it survives its tags.
 
-use std::{borrow::Cow, slice, sync::Arc};
+use std::{borrow::Cow, iter, slice, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -15,15 +15,22 @@ use super::{
     value::{Label, Stored},
 };
 use crate::{
-    backend::{AnyBackend, Write},
+    backend::{AnyBackend, Backend, Write},
     crypto::StoreKey,
     encrypted::{EncryptedBackend, Loaded, MAX_SKEW_MS, Place},
     error::{Error, Unreadable},
 };
 
-/// What there was for one key, and the trouble on the way, at this time.
+/// What there was for one key; and how the search for it went.
 pub(super) struct Found<T> {
     pub(super) stored: Option<Arc<Stored<T>>>,
+    pub(super) trouble: Option<Error>,
+    pub(super) now: u64,
+}
+
+/// A search under way: the trouble so far, and the time of the last step.
+pub(super) struct Way {
+    trust: Trust,
     pub(super) trouble: Option<Error>,
     pub(super) now: u64,
 }
@@ -88,7 +95,7 @@ impl Spot<'_> {
     /// What there is for this key: [`Cache::find_each`].
     pub(super) async fn find<T: Value>(self, trust: Trust) -> Found<T> {
         let mut searches = [Search::new(self.seat)];
-        let (trouble, now) = self.cache.search(&mut searches, trust).await;
+        let Way { trust: _, trouble, now } = self.cache.search(&mut searches, trust).await;
         let [search] = searches;
         Found { stored: search.found, trouble, now }
     }
@@ -96,42 +103,42 @@ impl Spot<'_> {
 
 impl Cache {
     /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
-    /// values need; the trouble on the way, and the time. What memory held for too long stands in for a store that does
-    /// not answer, and never for one that does.
+    /// values need. What memory held for too long stands in for a store that does not answer, and never for one that does.
     pub(super) async fn find_each<T: Value>(
         &self,
         seats: impl IntoIterator<Item = &Seat>,
         trust: Trust,
-    ) -> (Vec<Option<Arc<Stored<T>>>>, Option<Error>, u64) {
+    ) -> (Vec<Option<Arc<Stored<T>>>>, Way) {
         let mut searches: Vec<Search<'_, T>> = seats.into_iter().map(Search::new).collect();
-        let (trouble, now) = self.search(&mut searches, trust).await;
-        (searches.into_iter().map(|search| search.found).collect(), trouble, now)
+        let way = self.search(&mut searches, trust).await;
+        (searches.into_iter().map(|search| search.found).collect(), way)
     }
 
-    async fn search<T: Value>(&self, searches: &mut [Search<'_, T>], trust: Trust) -> (Option<Error>, u64) {
-        let now = self.now();
+    async fn search<T: Value>(&self, searches: &mut [Search<'_, T>], trust: Trust) -> Way {
+        let mut way = Way { trust, trouble: None, now: self.now() };
         for search in &mut *searches {
             search.local = self.in_memory_at(&search.seat.key().key);
-            self.turn_to_store(search, now);
+            self.turn_to_store(search, way.now);
         }
         let locals = searches.iter().filter_map(|search| search.local.as_ref());
         let recent = locals.filter(|local| local.recent);
-        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, now);
-        let (mut trouble, mut now) = self.load(searches, markers, trust, now).await;
-        if is_well(trouble.as_ref()) {
+        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, way.now);
+        self.load(searches, markers, &mut way).await;
+        if is_well(way.trouble.as_ref()) {
             // The markers have ended some.
-            searches.iter_mut().for_each(|search| self.turn_to_store(search, now));
-            let (failed, later) = self.load(searches, Vec::new(), trust, now).await;
-            (trouble, now) = (failed.or(trouble), later);
+            searches.iter_mut().for_each(|search| self.turn_to_store(search, way.now));
+            if searches.iter().any(Search::is_asking) {
+                Box::pin(self.load(searches, Vec::new(), &mut way)).await;
+            }
         }
-        let well = is_well(trouble.as_ref());
+        let well = is_well(way.trouble.as_ref());
         for search in searches {
             if !matches!(search.step, Step::InMemory) && search.found.is_none() {
                 self.bury_invalid(search.seat.key());
             }
-            search.found = self.newest(search.found.take(), search.local.take(), well, now);
+            search.found = self.newest(search.found.take(), search.local.take(), well, way.now);
         }
-        (trouble, now)
+        way
     }
 
     /// Has the store asked, unless memory answers.
@@ -149,68 +156,82 @@ impl Cache {
     }
 
     /// Asks the store, in one batch with these markers, and once more for the tags that are not known. What survives them is
-    /// kept in memory. Gives the trouble on the way, and the time.
-    async fn load<T: Value>(
-        &self,
-        searches: &mut [Search<'_, T>],
-        markers: Vec<Tag>,
-        trust: Trust,
-        since: u64,
-    ) -> (Option<Error>, u64) {
+    /// kept in memory.
+    async fn load<T: Value>(&self, searches: &mut [Search<'_, T>], markers: Vec<Tag>, way: &mut Way) {
+        let (Some(store), since) = (&self.store, way.now) else { return };
         let names = names(searches);
-        let Some(store) = self.store.as_ref().filter(|_| !names.is_empty() || !markers.is_empty()) else {
-            return (None, since);
-        };
-        let answers = match self.fetch(names, markers, trust, since).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                self.trouble(&error);
-                return (Some(error), self.now());
+        let namespace = self.namespace_to_ask(&names, &markers, way.trust, since);
+        let unknown = match &*names {
+            [] if markers.is_empty() => return,
+            [name] if markers.is_empty() && namespace.is_empty() => {
+                let answer = store.backend().get(name).await.map_err(Error::from);
+                self.receive_each(searches, answer.map(iter::once), since, way)
+            }
+            _ => {
+                let answers = Box::pin(self.fetch(names, markers, namespace, since)).await;
+                self.receive_each(searches, answers, since, way)
             }
         };
-        let (mut trouble, mut now, mut unknown) = (None, self.now(), Vec::new());
-        for (search, entry) in searches.iter_mut().filter(|search| search.is_asking()).zip(answers) {
-            let received = self.receive(store, search, entry, trust, (since, now));
-            unknown.extend(received.unwrap_or_else(|reason| {
-                self.note(&mut trouble, reason.into(), search.place());
-                Vec::new()
-            }));
-        }
         if !unknown.is_empty() {
             if let Err(error) = Box::pin(self.ask(each_once(unknown))).await {
-                self.note(&mut trouble, error, None);
+                self.note(way, error, None);
             }
-            now = self.now();
+            way.now = self.now();
             for search in searches.iter_mut() {
-                if let Err(reason) = self.judge_again(search, (since, now)) {
-                    self.note(&mut trouble, reason.into(), search.place());
+                if let Err(reason) = self.judge_again(search, since, way.now) {
+                    self.note(way, reason.into(), search.place());
                 }
             }
         }
         for search in searches.iter_mut().filter(|search| search.is_asking()) {
             search.step = Step::Asked;
         }
-        (trouble, now)
+    }
+
+    /// Takes in what the store answered; gives the markers that it must be asked for first.
+    fn receive_each<T: Value>(
+        &self,
+        searches: &mut [Search<'_, T>],
+        answers: Result<impl IntoIterator<Item = Option<Bytes>>, Error>,
+        since: u64,
+        way: &mut Way,
+    ) -> Vec<Tag> {
+        way.now = self.now();
+        let mut unknown = Vec::new();
+        match answers {
+            Ok(answers) => {
+                let asking = searches.iter_mut().filter(|search| search.is_asking());
+                for (search, entry) in asking.zip(answers) {
+                    match self.receive(search, entry, way.trust, (since, way.now)) {
+                        Ok(tags) => unknown.extend(tags),
+                        Err(reason) => self.note(way, reason.into(), search.place()),
+                    }
+                }
+            }
+            Err(error) => self.note(way, error, None),
+        }
+        unknown
     }
 
     /// Counts trouble, and keeps the first of the worst: that the store fails tells more than an entry that cannot be read.
-    fn note(&self, trouble: &mut Option<Error>, error: Error, at: Option<&Place>) {
+    fn note(&self, way: &mut Way, error: Error, at: Option<&Place>) {
         self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
-        if is_well(trouble.as_ref()) {
-            *trouble = Some(error);
+        if is_well(way.trouble.as_ref()) {
+            way.trouble = Some(error);
         }
     }
 
     /// Takes in what the store holds, or gives the markers that the store must be asked for first.
     fn receive<T: Value>(
         &self,
-        store: &EncryptedBackend<AnyBackend>,
         search: &mut Search<'_, T>,
         entry: Option<Bytes>,
         trust: Trust,
         (since, now): (u64, u64),
     ) -> Result<Vec<Tag>, Unreadable> {
-        let Step::Asking(Question { place, version, waiting }) = &mut search.step else {
+        let (Step::Asking(Question { place, version, waiting }), Some(store)) =
+            (&mut search.step, &self.store)
+        else {
             return Ok(Vec::new());
         };
         let opened = entry.map_or(Ok(None), |entry| self.open(store, place, entry, now));
@@ -233,7 +254,8 @@ impl Cache {
     fn judge_again<T: Value>(
         &self,
         search: &mut Search<'_, T>,
-        (since, now): (u64, u64),
+        since: u64,
+        now: u64,
     ) -> Result<(), Unreadable> {
         let Step::Asking(Question { version, waiting, .. }) = &mut search.step else { return Ok(()) };
         if let Some(candidate) = waiting.take().filter(|it| self.survives_what_is_known(&it.label, now)) {

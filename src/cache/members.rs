@@ -8,6 +8,7 @@ use super::{
     engine::is_well,
     flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
+    load::Way,
     tags::{Beginning, Trust},
     value::Stored,
 };
@@ -80,7 +81,7 @@ impl Cache {
             return true;
         }
         let seats = members.values().map(|member| &member.seat);
-        let (found, trouble, now) = self.find_each::<T>(seats, Trust::Asked).await;
+        let (found, Way { trouble, now, .. }) = self.find_each::<T>(seats, Trust::Asked).await;
         let well = is_well(trouble.as_ref());
         for ((at, member), stored) in members.iter_mut().zip(found) {
             let Some(stored) = stored else { continue };
