@@ -194,7 +194,8 @@ impl Cache {
         for seat in &seats {
             writing.push(seat.write().await);
         }
-        let forget = |key: &CacheKey| self.forget(&SlotKey { scope: self.scope, key: key.as_bytes().into() });
+        let forget =
+            |key: &CacheKey| self.forget_usable(&SlotKey { scope: self.scope, key: key.as_bytes().into() });
         let in_memory: Vec<bool> = keys.iter().map(forget).collect();
         let cache = self.clone();
         let work = async move {

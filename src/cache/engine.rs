@@ -72,10 +72,18 @@ impl Cache {
         let seat = self.seat(call, &key);
         let spot = self.spot(&seat);
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        let turn = spot.turn(|published| self.usable::<T>(published, stale, M::TRUST));
-        // Waiting for another's function is bounded as that of its own.
-        let stand_in = || self.known_in_memory::<T>(key.as_bytes(), M::TRUST).filter(|_| M::FAIL_SAFE);
-        match mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await? {
+        let turn = match seat.try_lead() {
+            Some(leader) => Ok(Turn::Lead(leader)),
+            None => {
+                let turn = spot.turn(|published| self.usable::<T>(published, stale, M::TRUST));
+                // Waiting for another's function is bounded as that of its own.
+                let stand_in =
+                    || self.known_in_memory::<T>(key.as_bytes(), M::TRUST).filter(|_| M::FAIL_SAFE);
+                let turn = in_time(settings.policy.soft_timeout, stand_in, turn);
+                Box::pin(mode.within(turn)).await?
+            }
+        };
+        match turn {
             Ok(Turn::Value(stored)) => {
                 call.outcome(Outcome::Waited);
                 Ok(stored.into_value())

@@ -219,16 +219,21 @@ impl Cache {
         self.shared.tell_memory();
     }
 
-    /// Removes the value from memory; tells whether there was one that could have been used.
-    pub(super) fn forget(&self, key: &SlotKey) -> bool {
+    /// Removes the value from memory.
+    pub(super) fn forget(&self, key: &SlotKey) -> Option<Arc<Kept>> {
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
         self.shared.tell_memory();
+        removed
+    }
+
+    /// The same; tells whether there was one that could have been used.
+    pub(super) fn forget_usable(&self, key: &SlotKey) -> bool {
         let usable = |kept: Arc<Kept>| {
             let now = self.now();
             let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
             alive && self.survives_what_is_known(&kept.label, now)
         };
-        removed.is_some_and(usable)
+        self.forget(key).is_some_and(usable)
     }
 
     /// Removes from memory what is no longer believed without the store.

@@ -72,7 +72,7 @@ impl Cache {
     ) -> Result<bool, Error> {
         let seat = self.seat(call, &key?);
         let writing = seat.write().await;
-        let in_memory = self.forget(seat.key());
+        let in_memory = self.forget_usable(seat.key());
         let cache = self.clone();
         let work = async move {
             let in_store = match &cache.store {
