@@ -275,7 +275,7 @@ impl Cache {
             sealed: if self.keeps_sealed() { entry.clone() } else { Bytes::new() },
             size: entry.len(),
         };
-        let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
+        let Some(loaded) = store.load(&place.locator, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
         let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect::<Vec<_>>().into());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };

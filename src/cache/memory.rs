@@ -83,7 +83,7 @@ impl Cache {
 
     fn unsealed<T: Value>(&self, key: &[u8], entry: &Bytes, now: u64) -> Option<T> {
         let store = self.store.as_ref()?;
-        store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
+        store.load(&store.entry_locator(key), entry.clone(), now).ok()??.decode().ok()
     }
 
     /// Whether the keys of this handle open what it was sealed by: another handle with the same memory, before a rotation

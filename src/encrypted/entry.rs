@@ -19,7 +19,7 @@ use crate::{
 
 /// Where one entry or marker stands: as the cryptography knows it, and as the store does.
 pub(crate) struct Place {
-    locator: Locator,
+    pub(crate) locator: Locator,
     pub(crate) name: StoreKey,
 }
 
@@ -70,9 +70,13 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// The place of an entry, by its canonical key, or of a marker, by its tag.
     fn place(&self, kind: Kind, name: &[u8]) -> Place {
-        let locator = Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name);
+        let locator = self.locator(kind, name);
         let name = StoreKey::new(&self.prefix, &locator);
         Place { locator, name }
+    }
+
+    fn locator(&self, kind: Kind, name: &[u8]) -> Locator {
+        Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name)
     }
 
     pub(super) async fn send(&self, write: Result<Write, Error>) -> Result<(), Error> {
@@ -100,13 +104,23 @@ impl<B: Backend> EncryptedBackend<B> {
         self.place(Kind::Entry, key)
     }
 
+    /// The same without the store's name for it.
+    pub(crate) fn entry_locator(&self, key: &[u8]) -> Locator {
+        self.locator(Kind::Entry, key)
+    }
+
     pub(crate) fn marker_place(&self, tag: &[u8]) -> Place {
         self.place(Kind::Tag, tag)
     }
 
     /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
-    pub(crate) fn load(&self, place: &Place, entry: Bytes, now: u64) -> Result<Option<Loaded>, Unreadable> {
-        Ok(self.open_at(&place.locator, entry, Codec::MessagePack, now)?.map(Loaded))
+    pub(crate) fn load(
+        &self,
+        locator: &Locator,
+        entry: Bytes,
+        now: u64,
+    ) -> Result<Option<Loaded>, Unreadable> {
+        Ok(self.open_at(locator, entry, Codec::MessagePack, now)?.map(Loaded))
     }
 
     /// Opens an entry; expired ones and those of another schema or codec are misses.
@@ -195,7 +209,7 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// Tells the memory of this tenant, namespace and epoch from that of others.
     pub(crate) fn scope(&self) -> [u8; 16] {
-        half(&self.place(Kind::Tag, b"").locator)
+        half(&self.locator(Kind::Tag, b""))
     }
 
     fn finish(&self, place: Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {

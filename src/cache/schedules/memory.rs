@@ -105,7 +105,7 @@ impl Scene {
         let seat = self.cache.seat_at(&KEY.to_cache_key().unwrap());
         let place = store.entry_place(&seat.key().key);
         let Some(entry) = store.backend().get(&place.name).await.unwrap() else { return };
-        let Some(loaded) = store.load(&place, entry, self.clock.now()).unwrap() else { return };
+        let Some(loaded) = store.load(&place.locator, entry, self.clock.now()).unwrap() else { return };
         let (times, sealed_by) = (loaded.times(), Some(loaded.key_id()));
         let label = Label { times, tags: Tags::default(), sealed_by };
         let stored = Arc::new(Stored { value: loaded.decode::<u64>().unwrap(), label });
