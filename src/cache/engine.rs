@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Cache, Value,
     call::Settings,
-    finish::Terms,
+    finish::{Begun, Terms},
     flight::{Leader, Published, Seat, SlotKey, Turn},
     handed::{Why, hand, share},
     load::Found,
@@ -124,7 +124,7 @@ impl Spot<'_> {
         f: F,
     ) -> Result<T, M::Error<E>> {
         let Terms { call, settings, mode } = terms;
-        let Found { stored, trouble, now } = self.find::<T>(M::TRUST).await;
+        let Found { stored, trouble, now, place } = self.find::<T>(M::TRUST).await;
         let well = is_well(trouble.as_ref());
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
         let fallback = match stored {
@@ -142,12 +142,12 @@ impl Spot<'_> {
             call.outcome(Outcome::Stale);
             return Ok(stale.value.clone());
         }
-        let beginning = self.cache.beginning(settings);
+        let begun = Begun { beginning: self.cache.beginning(settings), well, place };
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
             Ok(output) => match F::sort(output) {
-                Ok((value, true)) => self.finish(leader, terms, value, beginning, well).await,
-                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, beginning, well)),
+                Ok((value, true)) => self.finish(leader, terms, value, begun).await,
+                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, begun)),
                 Err(error) => match stand_in() {
                     Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
                     None => Err(mode.compute(error)),

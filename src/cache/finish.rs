@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, Write},
+    encrypted::Place,
     error::Error,
     metrics::{Call, Outcome},
 };
@@ -26,18 +27,24 @@ pub(super) struct Terms<'a, M> {
     pub(super) mode: M,
 }
 
+/// What a computation began with.
+pub(super) struct Begun {
+    pub(super) beginning: Beginning,
+    /// Whether the store has just answered. If not, the write is left to the background, so that a store that is down costs
+    /// one time-out and not two.
+    pub(super) well: bool,
+    /// Where its value goes in the store, if that is known.
+    pub(super) place: Option<Place>,
+}
+
 impl Spot<'_> {
     /// Keeps a value that was computed, hands it to those who wait, and writes it to the store.
-    ///
-    /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
-    /// down costs one time-out and not two.
     pub(super) async fn finish<T: Value, E, M: Mode>(
         self,
         mut leader: Leader,
         Terms { call, settings, mode }: Terms<'_, M>,
         value: T,
-        beginning: Beginning,
-        well: bool,
+        Begun { beginning, well, place }: Begun,
     ) -> Result<T, M::Error<E>> {
         let Self { cache, seat } = self;
         let label = match settings.label(beginning, &value) {
@@ -50,7 +57,7 @@ impl Spot<'_> {
             }
         };
         let stored = Arc::new(Stored { value, label });
-        let write = match cache.seal(&seat.key().key, &stored) {
+        let write = match cache.seal(&seat.key().key, place, &stored) {
             Ok(write) => write,
             Err(error) => {
                 cache.trouble(&error);
@@ -76,8 +83,7 @@ impl Spot<'_> {
         leader: Leader,
         Terms { call, settings, mode: _ }: Terms<'_, M>,
         value: T,
-        beginning: Beginning,
-        well: bool,
+        Begun { beginning, well, place: _ }: Begun,
     ) -> T {
         if let Ok(label) = settings.label(beginning, &value) {
             share(leader, &Arc::new(Stored { value: value.clone(), label }), Why::Fresh, well);

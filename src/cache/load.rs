@@ -26,6 +26,8 @@ pub(super) struct Found<T> {
     pub(super) stored: Option<Arc<Stored<T>>>,
     pub(super) trouble: Option<Error>,
     pub(super) now: u64,
+    /// Where it stands in the store, if that was looked for.
+    pub(super) place: Option<Place>,
 }
 
 /// A search under way: the trouble so far, and the time of the last step.
@@ -48,7 +50,7 @@ enum Step {
     InMemory,
     /// The store is to be asked.
     Asking(Question),
-    Asked,
+    Asked(Place),
 }
 
 /// What the store is asked for, and its answer.
@@ -97,7 +99,8 @@ impl Spot<'_> {
         let mut searches = [Search::new(self.seat)];
         let Way { trust: _, trouble, now } = self.cache.search(&mut searches, trust).await;
         let [search] = searches;
-        Found { stored: search.found, trouble, now }
+        let place = if let Step::Asked(place) = search.step { Some(place) } else { None };
+        Found { stored: search.found, trouble, now, place }
     }
 }
 
@@ -183,8 +186,11 @@ impl Cache {
                 }
             }
         }
-        for search in searches.iter_mut().filter(|search| search.is_asking()) {
-            search.step = Step::Asked;
+        for search in searches {
+            search.step = match std::mem::replace(&mut search.step, Step::InMemory) {
+                Step::Asking(question) => Step::Asked(question.place),
+                step => step,
+            };
         }
     }
 
@@ -316,11 +322,17 @@ impl Cache {
         newest.filter(|stored| stored.label.is_alive(now))
     }
 
-    /// Seals a value for the store, if there is one.
-    pub(super) fn seal<T: Serialize>(&self, key: &[u8], stored: &Stored<T>) -> Result<Option<Write>, Error> {
+    /// Seals a value for the store, if there is one; for this place if it is known.
+    pub(super) fn seal<T: Serialize>(
+        &self,
+        key: &[u8],
+        place: Option<Place>,
+        stored: &Stored<T>,
+    ) -> Result<Option<Write>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
         let Stored { value, label } = stored;
         let tags: Vec<&[u8]> = label.tags.iter().collect();
-        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
+        let place = place.unwrap_or_else(|| store.entry_place(key));
+        store.seal(place, value, &tags, label.times).map(Some)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Cache, Value,
     call::Settings,
     engine::{Spot, is_well},
-    finish::Terms,
+    finish::{Begun, Terms},
     flight::{Leader, Published, Turn},
     handed::{Why, hand, share},
     load::Found,
@@ -57,13 +57,13 @@ impl Cache {
             }
             Turn::Lead(leader) => leader,
         };
-        let Found { stored, trouble, now: _ } = spot.find::<T>(Lenient::TRUST).await;
+        let Found { stored, trouble, now: _, place } = spot.find::<T>(Lenient::TRUST).await;
         let well = is_well(trouble.as_ref());
         let Some(stored) = stored else {
-            let beginning = self.beginning(&settings);
+            let begun = Begun { beginning: self.beginning(&settings), well, place };
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
-            return spot.finish(leader, terms, value, beginning, well).await;
+            return spot.finish(leader, terms, value, begun).await;
         };
         call.outcome(self.outcome_of(&stored.label, spot.found()));
         if settings.is_due(&stored.label, self.now()) {
@@ -97,10 +97,10 @@ impl Cache {
         match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let beginning = self.beginning(&settings);
+                let begun = Begun { beginning: self.beginning(&settings), well: true, place: None };
                 let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
                 let terms = Terms { call, settings: &settings, mode };
-                spot.finish(leader, terms, value, beginning, true).await
+                spot.finish(leader, terms, value, begun).await
             }
         }
     }
@@ -126,7 +126,7 @@ impl Spot<'_> {
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let beginning = self.cache.beginning(&settings);
+        let begun = Begun { beginning: self.cache.beginning(&settings), well: true, place: None };
         leader.publish(hand(&until_then, Why::Refreshing, well), || ());
         let (cache, seat) = (self.cache.clone(), self.seat.beside());
         let refresh = async move {
@@ -141,8 +141,7 @@ impl Spot<'_> {
                 };
                 // Where a set or delete came meanwhile, this leader is no longer heard.
                 let terms = Terms { call: &call, settings: &settings, mode: Lenient };
-                let done: Result<T, E> =
-                    cache.spot(&seat).finish(leader, terms, value, beginning, true).await;
+                let done: Result<T, E> = cache.spot(&seat).finish(leader, terms, value, begun).await;
                 done.map(drop).map_err(drop)
             };
             let _ = call.end(call.around(body).await);

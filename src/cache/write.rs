@@ -20,7 +20,7 @@ impl Cache {
     ) -> Result<Option<T>, Error> {
         let key = key?;
         let seat = self.seat(call, &key);
-        let Found { stored, trouble, now } = self.spot(&seat).find::<T>(trust).await;
+        let Found { stored, trouble, now, .. } = self.spot(&seat).find::<T>(trust).await;
         let fresh = stored.filter(|stored| stored.label.is_fresh(now));
         match (fresh, trouble) {
             (_, Some(error)) if trust == Trust::Answered => Err(error),
@@ -48,7 +48,7 @@ impl Cache {
         let beginning = self.beginning(settings);
         let label = settings.label(beginning, &value)?;
         let stored = Arc::new(Stored { value, label });
-        let write = self.seal(key.as_bytes(), &stored)?;
+        let write = self.seal(key.as_bytes(), None, &stored)?;
         let (copy, seat) = (self.copied::<T>(write.as_ref()), self.seat(call, &key));
         let writing = seat.write().await;
         self.forget(seat.key());
