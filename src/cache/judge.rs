@@ -63,10 +63,14 @@ impl Cache {
         trust: Trust,
         now: u64,
     ) -> Vec<Tag> {
-        if names.is_empty() || markers.iter().any(|tag| tag.tag.is_empty()) {
+        let known = &self.shared.markers;
+        if names.is_empty()
+            || markers.iter().any(|tag| tag.tag.is_empty())
+            || known.is_valid(&self.namespace, self.scope, [], u64::MAX, now, trust)
+        {
             return Vec::new();
         }
-        self.shared.markers.judge(self.scope, [], u64::MAX, now, trust).asks()
+        known.judge(self.scope, [], u64::MAX, now, trust).asks()
     }
 
     /// Asks the store for markers, in one batch. Where that fails, what is known stands until it is asked again.
