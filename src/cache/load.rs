@@ -283,7 +283,7 @@ impl Cache {
         };
         let Some(loaded) = store.load(&place.locator, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
-        let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect::<Vec<_>>().into());
+        let (times, tags) = (loaded.times(), loaded.tags().collect());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
         Ok(Some(Candidate { loaded, label, copy }))
     }

@@ -1,22 +1,37 @@
 //! A cached value with its times and tags, as the rest of the cache hands it around.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use crate::{crypto::KeyId, encrypted::Times};
 
-/// The tags of an entry, without the empty one that every entry carries. None take no memory, and share none.
+/// The tags of an entry, without the empty one that every entry carries: each behind its length, in one piece of memory for
+/// all. Where there are none there is none, and so none that all threads count the users of.
 #[derive(Clone, Default)]
-pub(super) struct Tags(Option<Arc<[Box<[u8]>]>>);
+pub(super) struct Tags(Option<Arc<[u8]>>);
+
+const LENGTH: usize = size_of::<usize>();
 
 impl Tags {
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().flat_map(|tags| tags.iter()).map(|tag| &**tag)
+        let mut rest = self.0.as_deref().unwrap_or_default();
+        iter::from_fn(move || {
+            let (length, tags) = rest.split_first_chunk::<LENGTH>()?;
+            let (tag, tags) = tags.split_at_checked(usize::from_ne_bytes(*length))?;
+            rest = tags;
+            Some(tag)
+        })
     }
 }
 
-impl From<Vec<Box<[u8]>>> for Tags {
-    fn from(tags: Vec<Box<[u8]>>) -> Self {
-        Self((!tags.is_empty()).then(|| tags.into()))
+impl<T: AsRef<[u8]>> FromIterator<T> for Tags {
+    fn from_iter<I: IntoIterator<Item = T>>(tags: I) -> Self {
+        let mut all = Vec::new();
+        for tag in tags {
+            let tag = tag.as_ref();
+            all.extend_from_slice(&tag.len().to_ne_bytes());
+            all.extend_from_slice(tag);
+        }
+        Self((!all.is_empty()).then(|| all.into()))
     }
 }
 

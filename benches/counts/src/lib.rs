@@ -108,6 +108,12 @@ pub fn paths() -> Vec<Named> {
             compute(cache)
         }),
         ("Cache::get, store", || cached(Cache::builder(store()).l1(0), "user:42")),
+        ("Cache::get, store, 16 tags", || {
+            let cache = cache(Cache::builder(store()).l1(0));
+            let tags = (0..16).map(|tag| format!("tag {tag}"));
+            now(cache.entry("user:42").tags(tags).set(Arc::new(text(64)))).unwrap();
+            Box::new(move || drop(black_box(now(cache.get::<Arc<String>>("user:42")).unwrap().unwrap())))
+        }),
         ("Cache::get, absent", || {
             let cache = cache(Cache::builder(store()));
             Box::new(move || assert!(now(cache.get::<Arc<String>>("user:42")).unwrap().is_none()))
