@@ -7,7 +7,7 @@ use super::{
     call::Settings,
     engine::is_well,
     flight::{Seat, SlotKey},
-    load::Way,
+    search::Way,
     tags::Trust,
     value::Stored,
 };

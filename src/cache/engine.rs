@@ -8,8 +8,9 @@ use super::{
     finish::{Begun, Terms},
     flight::{Leader, Published, Seat, SlotKey, Turn},
     handed::{Why, hand, share},
-    load::Found,
+    memory::Local,
     mode::Mode,
+    search::Found,
     source::{Source, alone, in_time},
     value::Stored,
 };
@@ -70,28 +71,17 @@ impl Cache {
             return alone(call, f).await.map_err(|error| mode.compute(error));
         };
         let seat = self.seat(call, &key);
-        let spot = self.spot(&seat);
-        let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
+        let (spot, terms) = (self.spot(&seat), Terms { call, settings: &settings, mode });
         let turn = match seat.try_lead() {
             Some(leader) => Ok(Turn::Lead(leader)),
-            None => {
-                let turn = spot.turn(|published| self.usable::<T>(published, stale, M::TRUST));
-                // Waiting for another's function is bounded as that of its own.
-                let stand_in =
-                    || self.known_in_memory::<T>(key.as_bytes(), M::TRUST).filter(|_| M::FAIL_SAFE);
-                let turn = in_time(settings.policy.soft_timeout, stand_in, turn);
-                Box::pin(mode.within(turn)).await?
-            }
+            None => Box::pin(spot.wait::<T, E, M>(terms)).await?,
         };
         match turn {
             Ok(Turn::Value(stored)) => {
                 call.outcome(Outcome::Waited);
                 Ok(stored.into_value())
             }
-            Ok(Turn::Lead(leader)) => {
-                let terms = Terms { call, settings: &settings, mode };
-                spot.lead(leader, terms, f).await
-            }
+            Ok(Turn::Lead(leader)) => spot.lead(leader, terms, f).await,
             Err(local) => {
                 call.outcome(Outcome::Stale);
                 Ok(local.stored.into_value())
@@ -100,7 +90,20 @@ impl Cache {
     }
 }
 
+/// A value to go on with, or the lead; or what stands in for a value that takes too long.
+type Waited<T> = Result<Turn<Arc<Stored<T>>>, Local<T>>;
+
 impl Spot<'_> {
+    /// Waits for another's function, which is bounded as that of one's own.
+    async fn wait<T: Value, E, M: Mode>(self, terms: Terms<'_, M>) -> Result<Waited<T>, M::Error<E>> {
+        let Terms { call: _, settings, mode } = terms;
+        let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
+        let turn = self.turn(|published| self.cache.usable::<T>(published, stale, M::TRUST));
+        let known = || self.cache.known_in_memory::<T>(&self.seat.key().key, M::TRUST);
+        let stand_in = || known().filter(|_| M::FAIL_SAFE);
+        mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await
+    }
+
     /// [`Seat::lead_or`], counted the first time that it waits.
     pub(super) async fn turn<V>(self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
         let before = self.seat.waited();

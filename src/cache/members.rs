@@ -8,7 +8,7 @@ use super::{
     engine::is_well,
     flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
-    load::Way,
+    search::Way,
     tags::{Beginning, Trust},
     value::Stored,
 };

@@ -24,6 +24,7 @@ mod refresh;
 #[cfg(feature = "l1")]
 #[cfg(test)]
 mod schedules;
+mod search;
 mod source;
 mod stand_in;
 mod tags;

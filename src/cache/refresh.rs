@@ -11,8 +11,8 @@ use super::{
     finish::{Begun, Terms},
     flight::{Leader, Published, Turn},
     handed::{Why, hand, share},
-    load::Found,
     mode::{Lenient, Mode},
+    search::Found,
     source::{Source, alone},
     value::{Label, Stored},
 };

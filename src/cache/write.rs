@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Shared, Value, call::Settings, engine::is_well, load::Found, tags::Trust, value::Stored};
+use super::{
+    Cache, Shared, Value, call::Settings, engine::is_well, search::Found, tags::Trust, value::Stored,
+};
 use crate::{
     backend::Backend,
     error::{Error, KeyError},
