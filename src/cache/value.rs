@@ -82,3 +82,16 @@ impl Label {
         now >= created_at.saturating_add(((stale_at - created_at) as f64 * share) as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_given_back_as_they_were() {
+        for tags in [&[][..], &["a"], &["", "users", &"long ".repeat(100), "é"]] {
+            let kept: Tags = tags.iter().collect();
+            assert!(kept.iter().eq(tags.iter().map(|tag| tag.as_bytes())));
+        }
+    }
+}
