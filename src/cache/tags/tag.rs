@@ -13,7 +13,7 @@ pub(in super::super) struct Tag {
 }
 
 /// A [`Tag`] that borrows.
-#[derive(Clone, Copy, Hash)]
+#[derive(Clone, Copy)]
 pub(super) struct Name<'a> {
     pub(super) scope: [u8; 16],
     pub(super) tag: &'a [u8],
@@ -39,6 +39,14 @@ impl Named for Name<'_> {
 impl Named for Tag {
     fn name(&self) -> Name<'_> {
         Name { scope: self.scope, tag: &self.tag }
+    }
+}
+
+impl Hash for Name<'_> {
+    /// Without the lengths: that of the scope is always the same.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.scope);
+        state.write(self.tag);
     }
 }
 
