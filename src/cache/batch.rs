@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, future::Future, sync::Arc};
 use super::{
     Cache, Value,
     call::Settings,
-    engine::{Spot, is_well},
-    flight::SlotKey,
+    engine::is_well,
+    flight::{Seat, SlotKey},
+    search::Way,
     tags::Trust,
     value::Stored,
 };
@@ -113,9 +114,9 @@ impl Cache {
             return Ok(values);
         }
         call.beyond(|| None::<StoreKey>);
-        let spots: Vec<Spot> = missing.iter().map(|at| self.spot_at(&keys[*at])).collect();
-        let (found, trouble) = self.find_each::<T>(&spots.iter().collect::<Vec<_>>(), Trust::Asked).await;
-        let found = found.into_iter().map(|found| found.filter(|stored| stored.label.is_fresh(self.now())));
+        let seats: Vec<Seat> = missing.iter().map(|at| self.seat_at(&keys[*at])).collect();
+        let (found, Way { trouble, now, .. }) = self.find_each::<T>(&seats, Trust::Asked).await;
+        let found = found.into_iter().map(|found| found.filter(|stored| stored.label.is_fresh(now)));
         let found: Vec<Option<Arc<Stored<T>>>> = found.collect();
         if let Some(error) =
             trouble.filter(|error| !is_well(Some(error)) && found.iter().any(Option::is_none))
@@ -124,7 +125,7 @@ impl Cache {
         }
         for (at, fresh) in missing.into_iter().zip(found) {
             call.found(fresh.is_some());
-            values[at] = fresh.map(|stored| stored.value.clone());
+            values[at] = fresh.map(Stored::into_value);
         }
         Ok(values)
     }
@@ -145,29 +146,30 @@ impl Cache {
         for (key, value) in items {
             let label = settings.label(beginning, &value)?;
             let stored = Arc::new(Stored { value, label });
-            let write = self.seal(key.as_bytes(), &stored)?;
-            sealed.push((key, stored, write));
+            let write = self.seal(key.as_bytes(), None, &stored)?;
+            let copy = self.copied::<T>(write.as_ref());
+            sealed.push((key, stored, copy, write));
         }
         // The last of equal keys counts; in one order for all, so that two batches do not wait for each other.
         sealed.reverse();
         sealed.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         sealed.dedup_by(|(one, ..), (other, ..)| one == other);
         call.beyond(|| None::<StoreKey>);
-        let spots: Vec<Spot> = sealed.iter().map(|(key, ..)| self.spot_at(key)).collect();
-        let mut writing = Vec::with_capacity(spots.len());
-        for spot in &spots {
-            writing.push(spot.seat.write().await);
-            self.forget(&spot.key);
+        let seats: Vec<Seat> = sealed.iter().map(|(key, ..)| self.seat_at(key)).collect();
+        let mut writing = Vec::with_capacity(seats.len());
+        for seat in &seats {
+            writing.push(seat.write().await);
+            self.forget(seat.key());
         }
         let cache = self.clone();
         let work = async move {
             if let Some(store) = &cache.store {
-                let writes: Vec<Write> = sealed.iter().filter_map(|(.., write)| write.clone()).collect();
+                let writes: Vec<Write> = sealed.iter_mut().filter_map(|(.., write)| write.take()).collect();
                 let written = store.backend().set_many(writes).await.map_err(Error::from);
                 written.inspect_err(|error| cache.trouble(error))?;
             }
-            for ((writing, spot), (_, stored, write)) in writing.into_iter().zip(&spots).zip(&sealed) {
-                writing.finish(|| cache.keep(&spot.key, stored, write.as_ref()));
+            for ((writing, seat), (_, stored, copy, _)) in writing.into_iter().zip(&seats).zip(sealed) {
+                writing.finish(|| cache.keep(seat.key(), &stored, copy));
             }
             Ok(())
         };
@@ -187,12 +189,13 @@ impl Cache {
         call.beyond(|| None::<StoreKey>);
         // In one order for all, as in `write_many`.
         let ordered: BTreeSet<&CacheKey> = keys.iter().collect();
-        let spots: Vec<Spot> = ordered.into_iter().map(|key| self.spot_at(key)).collect();
-        let mut writing = Vec::with_capacity(spots.len());
-        for spot in &spots {
-            writing.push(spot.seat.write().await);
+        let seats: Vec<Seat> = ordered.into_iter().map(|key| self.seat_at(key)).collect();
+        let mut writing = Vec::with_capacity(seats.len());
+        for seat in &seats {
+            writing.push(seat.write().await);
         }
-        let forget = |key: &CacheKey| self.forget(&SlotKey { scope: self.scope, key: key.as_bytes().into() });
+        let forget =
+            |key: &CacheKey| self.forget_usable(&SlotKey { scope: self.scope, key: key.as_bytes().into() });
         let in_memory: Vec<bool> = keys.iter().map(forget).collect();
         let cache = self.clone();
         let work = async move {
@@ -205,8 +208,8 @@ impl Cache {
                 }
                 None => keys.iter().map(|_| false).collect(),
             };
-            let writing = writing.into_iter().zip(&spots);
-            writing.for_each(|(writing, spot)| writing.finish(|| _ = cache.forget(&spot.key)));
+            let writing = writing.into_iter().zip(&seats);
+            writing.for_each(|(writing, seat)| writing.finish(|| _ = cache.forget(seat.key())));
             Ok::<_, Error>(in_store)
         };
         let in_store = self.unbroken(work).await?;

@@ -207,7 +207,7 @@ impl Builder {
             clock: self.clock,
         };
         let scope = self.store.as_ref().map_or([0; 16], EncryptedBackend::scope);
-        Ok(Cache { shared: Arc::new(shared), store: self.store, scope })
+        Ok(Cache { shared: Arc::new(shared), store: self.store, scope, namespace: Arc::default() })
     }
 
     /// Refuses a policy that no value could go by.

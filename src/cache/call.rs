@@ -131,7 +131,7 @@ impl<'a> Entry<'a> {
         let mut all: Vec<Box<[u8]>> = tags.into_iter().map(|tag| tag.as_ref().as_bytes().into()).collect();
         all.sort_unstable();
         all.dedup();
-        self.own().tags = all.into();
+        self.own().tags = all.into_iter().collect();
         self
     }
 

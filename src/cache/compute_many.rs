@@ -81,7 +81,7 @@ impl Cache {
         for (at, name) in (0..keys.len()).filter(is_first).filter_map(|at| Some((at, names[at].as_ref()?))) {
             match self.hit(call, name.as_bytes(), true) {
                 Some(value) => values[at] = Some(value),
-                None => _ = members.insert(at, Member::new(self.spot_at(name))),
+                None => _ = members.insert(at, Member::new(self.seat_at(name))),
             }
         }
         if (0..keys.len()).any(|at| is_first(&at) && values[at].is_none()) {

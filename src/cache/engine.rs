@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{
     Cache, Value,
     call::Settings,
-    finish::Terms,
+    finish::{Begun, Terms},
     flight::{Leader, Published, Seat, SlotKey, Turn},
     handed::{Why, hand, share},
+    memory::Local,
     mode::Mode,
+    search::Found,
     source::{Source, alone, in_time},
     value::Stored,
 };
@@ -19,23 +21,25 @@ use crate::{
 };
 
 /// One key of one tenant, at which this call has a seat.
-pub(super) struct Spot {
-    pub(super) cache: Cache,
-    pub(super) key: SlotKey,
-    pub(super) seat: Seat,
+#[derive(Clone, Copy)]
+pub(super) struct Spot<'a> {
+    pub(super) cache: &'a Cache,
+    pub(super) seat: &'a Seat,
 }
 
 impl Cache {
-    /// The spot of a call for one key that memory did not answer.
-    pub(super) fn spot(&self, call: &Call<'_>, key: &CacheKey) -> Spot {
+    /// The seat of a call for one key that memory did not answer.
+    pub(super) fn seat(&self, call: &Call<'_>, key: &CacheKey) -> Seat {
         call.beyond(|| Some(self.store.as_ref()?.entry_place(key.as_bytes()).name));
-        self.spot_at(key)
+        self.seat_at(key)
     }
 
-    pub(super) fn spot_at(&self, key: &CacheKey) -> Spot {
-        let key = SlotKey { scope: self.scope, key: key.as_bytes().into() };
-        let seat = self.shared.slots.enter(key.clone());
-        Spot { cache: self.clone(), key, seat }
+    pub(super) fn seat_at(&self, key: &CacheKey) -> Seat {
+        self.shared.slots.enter(SlotKey { scope: self.scope, key: key.as_bytes().into() })
+    }
+
+    pub(super) fn spot<'a>(&'a self, seat: &'a Seat) -> Spot<'a> {
+        Spot { cache: self, seat }
     }
 
     /// The key of a call, or `None` where key or settings are refused and the call goes on without the cache.
@@ -66,31 +70,42 @@ impl Cache {
         let Some(key) = self.admit(key, &settings, mode)? else {
             return alone(call, f).await.map_err(|error| mode.compute(error));
         };
-        let spot = self.spot(call, &key);
-        let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
-        let turn = spot.turn(|published| self.usable::<T>(published, stale, M::TRUST));
-        // Waiting for another's function is bounded as that of its own.
-        let stand_in = || self.known_in_memory::<T>(key.as_bytes(), M::TRUST).filter(|_| M::FAIL_SAFE);
-        match mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await? {
+        let seat = self.seat(call, &key);
+        let (spot, terms) = (self.spot(&seat), Terms { call, settings: &settings, mode });
+        let turn = match seat.try_lead() {
+            Some(leader) => Ok(Turn::Lead(leader)),
+            None => Box::pin(spot.wait::<T, E, M>(terms)).await?,
+        };
+        match turn {
             Ok(Turn::Value(stored)) => {
                 call.outcome(Outcome::Waited);
-                Ok(stored.value.clone())
+                Ok(stored.into_value())
             }
-            Ok(Turn::Lead(leader)) => {
-                let terms = Terms { call, settings: &settings, mode };
-                spot.lead(leader, terms, f).await
-            }
+            Ok(Turn::Lead(leader)) => spot.lead(leader, terms, f).await,
             Err(local) => {
                 call.outcome(Outcome::Stale);
-                Ok(local.stored.value.clone())
+                Ok(local.stored.into_value())
             }
         }
     }
 }
 
-impl Spot {
+/// A value to go on with, or the lead; or what stands in for a value that takes too long.
+type Waited<T> = Result<Turn<Arc<Stored<T>>>, Local<T>>;
+
+impl Spot<'_> {
+    /// Waits for another's function, which is bounded as that of one's own.
+    async fn wait<T: Value, E, M: Mode>(self, terms: Terms<'_, M>) -> Result<Waited<T>, M::Error<E>> {
+        let Terms { call: _, settings, mode } = terms;
+        let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
+        let turn = self.turn(|published| self.cache.usable::<T>(published, stale, M::TRUST));
+        let known = || self.cache.known_in_memory::<T>(&self.seat.key().key, M::TRUST);
+        let stand_in = || known().filter(|_| M::FAIL_SAFE);
+        mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await
+    }
+
     /// [`Seat::lead_or`], counted the first time that it waits.
-    pub(super) async fn turn<V>(&self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
+    pub(super) async fn turn<V>(self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
         let before = self.seat.waited();
         let turn = self.seat.lead_or(usable).await;
         if !before && self.seat.waited() {
@@ -100,7 +115,7 @@ impl Spot {
     }
 
     /// How a request ended whose value was there when its turn came.
-    pub(super) fn found(&self) -> Outcome {
+    pub(super) fn found(self) -> Outcome {
         if self.seat.waited() { Outcome::Waited } else { Outcome::Hit }
     }
 
@@ -112,26 +127,30 @@ impl Spot {
         f: F,
     ) -> Result<T, M::Error<E>> {
         let Terms { call, settings, mode } = terms;
-        let (found, trouble) = self.find::<T>(M::TRUST).await;
+        let Found { stored, trouble, now, place } = self.find::<T>(M::TRUST).await;
         let well = is_well(trouble.as_ref());
         trouble.map_or(Ok(()), |error| mode.trouble(error))?;
-        if let Some(stored) = found.as_ref().filter(|stored| stored.label.is_fresh(self.cache.now())) {
-            share(leader, stored, Why::Fresh, well);
-            call.outcome(self.found());
-            return Ok(stored.value.clone());
-        }
-        let fallback = found.filter(|_| M::FAIL_SAFE);
-        if let Some(stale) = fallback.as_ref().filter(|stale| self.cache.stands_in(&self.key, &stale.label)) {
+        let fallback = match stored {
+            Some(stored) if stored.label.is_fresh(now) => {
+                share(leader, &stored, Why::Fresh, well);
+                call.outcome(self.found());
+                return Ok(stored.into_value());
+            }
+            stored => stored.filter(|_| M::FAIL_SAFE),
+        };
+        if let Some(stale) =
+            fallback.as_ref().filter(|stale| self.cache.stands_in(self.seat.key(), &stale.label))
+        {
             share(leader, stale, Why::FailSafe, well);
             call.outcome(Outcome::Stale);
             return Ok(stale.value.clone());
         }
-        let beginning = self.cache.beginning(settings);
+        let begun = Begun { beginning: self.cache.beginning(settings), well, place };
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
             Ok(output) => match F::sort(output) {
-                Ok((value, true)) => self.finish(leader, terms, value, beginning, well).await,
-                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, beginning, well)),
+                Ok((value, true)) => self.finish(leader, terms, value, begun).await,
+                Ok((value, false)) => Ok(Self::pass_on(leader, terms, value, begun)),
                 Err(error) => match stand_in() {
                     Some(stale) => Ok(self.fall_back(leader, terms, &stale)),
                     None => Err(mode.compute(error)),
@@ -143,12 +162,12 @@ impl Spot {
 
     /// The stale value, for those who wait too: their own functions would do no better now.
     fn fall_back<T: Value, M: Mode>(
-        &self,
+        self,
         mut leader: Leader,
         Terms { call, settings, mode: _ }: Terms<'_, M>,
         stale: &Arc<Stored<T>>,
     ) -> T {
-        let stand_in = || self.cache.let_stand_in(&self.key, &stale.label, &settings.policy);
+        let stand_in = || self.cache.let_stand_in(self.seat.key(), &stale.label, &settings.policy);
         leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         call.outcome(Outcome::Stale);
         stale.value.clone()

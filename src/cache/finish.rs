@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, Write},
+    encrypted::Place,
     error::Error,
     metrics::{Call, Outcome},
 };
@@ -26,20 +27,26 @@ pub(super) struct Terms<'a, M> {
     pub(super) mode: M,
 }
 
-impl Spot {
+/// What a computation began with.
+pub(super) struct Begun {
+    pub(super) beginning: Beginning,
+    /// Whether the store has just answered. If not, the write is left to the background, so that a store that is down costs
+    /// one time-out and not two.
+    pub(super) well: bool,
+    /// Where its value goes in the store, if that is known.
+    pub(super) place: Option<Place>,
+}
+
+impl Spot<'_> {
     /// Keeps a value that was computed, hands it to those who wait, and writes it to the store.
-    ///
-    /// `well`: the store has just answered. If not, the write is left to the background, so that a store that is
-    /// down costs one time-out and not two.
     pub(super) async fn finish<T: Value, E, M: Mode>(
         self,
         mut leader: Leader,
         Terms { call, settings, mode }: Terms<'_, M>,
         value: T,
-        beginning: Beginning,
-        well: bool,
+        Begun { beginning, well, place }: Begun,
     ) -> Result<T, M::Error<E>> {
-        let cache = &self.cache;
+        let Self { cache, seat } = self;
         let label = match settings.label(beginning, &value) {
             Ok(label) => label,
             Err(error) => {
@@ -50,7 +57,7 @@ impl Spot {
             }
         };
         let stored = Arc::new(Stored { value, label });
-        let write = match cache.seal(&self.key.key, &stored) {
+        let write = match cache.seal(&seat.key().key, place, &stored) {
             Ok(write) => write,
             Err(error) => {
                 cache.trouble(&error);
@@ -60,23 +67,23 @@ impl Spot {
                 return Ok(stored.value.clone());
             }
         };
-        leader.publish(hand(&stored, Why::Fresh, well), || cache.keep(&self.key, &stored, write.as_ref()));
+        let keep = || cache.keep(seat.key(), &stored, cache.copied::<T>(write.as_ref()));
+        leader.publish(hand(&stored, Why::Fresh, well), keep);
         if let Some(write) = write {
             cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
         }
         call.outcome(Outcome::Computed);
-        Ok(stored.value.clone())
+        Ok(stored.into_value())
     }
 }
 
-impl Spot {
+impl Spot<'_> {
     /// Hands a value that is not to be kept to those who wait now.
     pub(super) fn pass_on<T: Value, M: Mode>(
         leader: Leader,
         Terms { call, settings, mode: _ }: Terms<'_, M>,
         value: T,
-        beginning: Beginning,
-        well: bool,
+        Begun { beginning, well, place: _ }: Begun,
     ) -> T {
         if let Ok(label) = settings.label(beginning, &value) {
             share(leader, &Arc::new(Stored { value: value.clone(), label }), Why::Fresh, well);
@@ -94,7 +101,7 @@ impl Cache {
             Poll::Ready(None) => return Ok(()),
             Poll::Pending => {
                 // The end of the write under way supersedes this one. Until then its value is handed out.
-                self.behind(async move { drop(leader.write().await) }).await;
+                Box::pin(self.behind(async move { drop(leader.write().await) })).await;
                 return Ok(());
             }
         };
@@ -106,7 +113,7 @@ impl Cache {
         if well {
             return self.unbroken(work).await;
         }
-        self.behind(work).await;
+        Box::pin(self.behind(work)).await;
         Ok(())
     }
 

@@ -53,6 +53,6 @@ pub(super) fn hand<T: Value>(stored: &Arc<Stored<T>>, why: Why, well: bool) -> P
 }
 
 /// Hands a value to those who wait now, and to nobody later.
-pub(super) fn share<T: Value>(mut leader: Leader, stored: &Arc<Stored<T>>, why: Why, well: bool) {
-    leader.publish(hand(stored, why, well), || ());
+pub(super) fn share<T: Value>(leader: Leader, stored: &Arc<Stored<T>>, why: Why, well: bool) {
+    leader.share(|| hand(stored, why, well));
 }

@@ -1,87 +1,160 @@
 //! What the store holds, and whether it survives its tags.
 
-use std::sync::Arc;
+use std::{borrow::Cow, iter, mem, slice, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
     Cache, Value,
-    engine::{Spot, is_well},
-    l1::L1,
-    memory::Local,
-    tags::{Tag, Trust},
+    engine::is_well,
+    flight::Seat,
+    judge::each_once,
+    memory::Copied,
+    search::{Question, Search, Step, Way},
+    tags::{Tag, Trust, Verdict},
     value::{Label, Stored},
 };
 use crate::{
-    backend::{AnyBackend, Write},
-    encrypted::{EncryptedBackend, Loaded, MAX_SKEW_MS, Place},
+    backend::{AnyBackend, Backend, Write},
+    crypto::StoreKey,
+    encrypted::{EncryptedBackend, Loaded, Place},
     error::{Error, Unreadable},
 };
 
-/// An authentic entry, not judged and not decoded yet.
-struct Candidate {
+/// An authentic entry, neither judged nor decoded yet.
+pub(super) struct Candidate {
     loaded: Loaded,
     label: Label,
-    /// For a memory that keeps what is sealed; empty for others.
-    sealed: Bytes,
+    copy: Copied,
 }
 
-/// A value or none for each spot, and the trouble on the way.
-type Found<T> = (Vec<Option<Arc<Stored<T>>>>, Option<Error>);
+/// What the store is to be asked for.
+fn names<'a, T>(searches: &'a [Search<'_, T>]) -> Cow<'a, [StoreKey]> {
+    let asking = searches.iter().filter_map(|search| Some(&search.place()?.name));
+    let mut rest = asking.clone();
+    match (rest.next(), rest.next()) {
+        (Some(name), None) => slice::from_ref(name).into(),
+        _ => asking.cloned().collect(),
+    }
+}
 
 impl Cache {
-    /// What the store holds at these spots, surviving its tags, in one batch with these markers, and another one for the
-    /// tags that are not known. It is kept in memory.
-    async fn load<T: Value>(&self, spots: &[&Spot], markers: Vec<Tag>, trust: Trust) -> Found<T> {
-        let nothing = || spots.iter().map(|_| None).collect();
-        let Some(store) = self.store.as_ref().filter(|_| !spots.is_empty() || !markers.is_empty()) else {
-            return (nothing(), None);
-        };
-        let since = self.now();
-        let versions: Vec<u64> = spots.iter().map(|spot| spot.seat.version()).collect();
-        let places: Vec<Place> = spots.iter().map(|spot| store.entry_place(&spot.key.key)).collect();
-        let entries = match self.fetch(&places, markers, trust).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.trouble(&error);
-                return (nothing(), Some(error));
+    /// Asks the store, in one batch with these markers, and once more for the tags that are not known. What survives them is
+    /// kept in memory.
+    pub(super) async fn load<T: Value>(
+        &self,
+        searches: &mut [Search<'_, T>],
+        markers: Vec<Tag>,
+        way: &mut Way,
+    ) {
+        let (Some(store), since) = (&self.store, way.now) else { return };
+        let names = names(searches);
+        let namespace = self.namespace_to_ask(&names, &markers, way.trust, since);
+        let unknown = match &*names {
+            [] if markers.is_empty() => return,
+            [name] if markers.is_empty() && namespace.is_empty() => {
+                let answer = store.backend().get(name).await.map_err(Error::from);
+                self.receive_each(searches, answer.map(iter::once), since, way)
+            }
+            _ => {
+                let answers = Box::pin(self.fetch(names, markers, namespace, since)).await;
+                self.receive_each(searches, answers, since, way)
             }
         };
-        let mut trouble = None;
-        let mut note = |error: Error, at: Option<&Place>| {
-            self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
-            // That the store fails tells more than an entry that cannot be read.
-            if is_well(trouble.as_ref()) {
-                trouble = Some(error);
-            }
-        };
-        let mut now = self.now();
-        let open = |(place, entry): (_, Option<Bytes>)| match self.open(store, place, entry?, now) {
-            Ok(candidate) => candidate,
-            Err(reason) => {
-                note(reason.into(), Some(place));
-                None
-            }
-        };
-        let candidates: Vec<Option<Candidate>> = places.iter().zip(entries).map(open).collect();
-        let unknown = self.to_ask(candidates.iter().flatten().map(|candidate| &candidate.label), trust, now);
         if !unknown.is_empty() {
-            if let Err(error) = self.ask(unknown).await {
-                note(error, None);
+            if let Err(error) = Box::pin(self.ask(each_once(unknown))).await {
+                self.note(way, error, None);
             }
-            now = self.now();
+            way.now = self.now();
+            for search in searches.iter_mut() {
+                if let Err(reason) = self.judge_again(search, since, way.now) {
+                    self.note(way, reason.into(), search.place());
+                }
+            }
         }
-        let mut found = Vec::with_capacity(spots.len());
-        for (((candidate, spot), place), version) in
-            candidates.into_iter().zip(spots).zip(&places).zip(versions)
-        {
-            found.push(self.take(candidate, spot, version, (since, now)).unwrap_or_else(|reason| {
-                note(reason.into(), Some(place));
-                None
-            }));
+        for search in searches {
+            search.step = match mem::replace(&mut search.step, Step::InMemory) {
+                Step::Asking(question) => Step::Asked(question.place),
+                step => step,
+            };
         }
-        (found, trouble)
+    }
+
+    /// Takes in what the store answered; gives the markers that it must be asked for first.
+    fn receive_each<T: Value>(
+        &self,
+        searches: &mut [Search<'_, T>],
+        answers: Result<impl IntoIterator<Item = Option<Bytes>>, Error>,
+        since: u64,
+        way: &mut Way,
+    ) -> Vec<Tag> {
+        way.now = self.now();
+        let mut unknown = Vec::new();
+        match answers {
+            Ok(answers) => {
+                let asking = searches.iter_mut().filter(|search| search.is_asking());
+                for (search, entry) in asking.zip(answers) {
+                    match self.receive(search, entry, way.trust, (since, way.now)) {
+                        Ok(tags) => unknown.extend(tags),
+                        Err(reason) => self.note(way, reason.into(), search.place()),
+                    }
+                }
+            }
+            Err(error) => self.note(way, error, None),
+        }
+        unknown
+    }
+
+    /// Counts trouble, and keeps the first of the worst: that the store fails tells more than an entry that cannot be read.
+    fn note(&self, way: &mut Way, error: Error, at: Option<&Place>) {
+        self.shared.counters.trouble(&error, at.map(|place| &place.name as _));
+        if is_well(way.trouble.as_ref()) {
+            way.trouble = Some(error);
+        }
+    }
+
+    /// Takes in what the store holds, or gives the markers that the store must be asked for first.
+    fn receive<T: Value>(
+        &self,
+        search: &mut Search<'_, T>,
+        entry: Option<Bytes>,
+        trust: Trust,
+        (since, now): (u64, u64),
+    ) -> Result<Vec<Tag>, Unreadable> {
+        let (Step::Asking(Question { place, version, waiting }), Some(store)) =
+            (&mut search.step, &self.store)
+        else {
+            return Ok(Vec::new());
+        };
+        let opened = entry.map_or(Ok(None), |entry| self.open(store, place, entry, now));
+        let Ok(Some(candidate)) = opened else {
+            search.seat.still(*version, || self.forget_old(search.seat.key()));
+            return opened.map(|_| Vec::new());
+        };
+        match self.judge(&candidate.label, trust, now) {
+            Verdict::Valid => search.found = Some(self.take(candidate, search.seat, *version, since)?),
+            Verdict::Invalid => {}
+            Verdict::Ask(tags) => {
+                *waiting = Some(Box::new(candidate));
+                return Ok(tags);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes in what has waited for its markers.
+    fn judge_again<T: Value>(
+        &self,
+        search: &mut Search<'_, T>,
+        since: u64,
+        now: u64,
+    ) -> Result<(), Unreadable> {
+        let Step::Asking(Question { version, waiting, .. }) = &mut search.step else { return Ok(()) };
+        if let Some(candidate) = waiting.take().filter(|it| self.survives_what_is_known(&it.label, now)) {
+            search.found = Some(self.take(*candidate, search.seat, *version, since)?);
+        }
+        Ok(())
     }
 
     fn open(
@@ -91,107 +164,41 @@ impl Cache {
         entry: Bytes,
         now: u64,
     ) -> Result<Option<Candidate>, Unreadable> {
-        let keeps_sealed = self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed);
-        let sealed = if keeps_sealed { entry.clone() } else { Bytes::new() };
-        let Some(loaded) = store.load(place, entry, now)? else { return Ok(None) };
+        let copy = Copied {
+            sealed: if self.keeps_sealed() { entry.clone() } else { Bytes::new() },
+            size: entry.len(),
+        };
+        let Some(loaded) = store.load(&place.locator, entry, now)? else { return Ok(None) };
         self.shared.counters.opened(loaded.key_id());
-        let (times, tags) = (loaded.times(), loaded.tags().map(Box::from).collect());
+        let (times, tags) = (loaded.times(), loaded.tags().collect());
         let label = Label { times, tags, sealed_by: Some(loaded.key_id()) };
-        Ok(Some(Candidate { loaded, label, sealed }))
+        Ok(Some(Candidate { loaded, label, copy }))
     }
 
-    /// The value, if it survives; memory then has it too, unless something newer was written meanwhile.
+    /// The value, which memory then has too, unless something newer was written meanwhile.
     fn take<T: Value>(
         &self,
-        candidate: Option<Candidate>,
-        spot: &Spot,
+        Candidate { loaded, label, copy }: Candidate,
+        seat: &Seat,
         version: u64,
-        (since, now): (u64, u64),
-    ) -> Result<Option<Arc<Stored<T>>>, Unreadable> {
-        let Some(Candidate { loaded, label, sealed }) = candidate else {
-            spot.seat.still(version, || self.forget_old(&spot.key));
-            return Ok(None);
-        };
-        if !self.survives_what_is_known(&label, now) {
-            return Ok(None);
-        }
+        since: u64,
+    ) -> Result<Arc<Stored<T>>, Unreadable> {
         let stored = Arc::new(Stored { value: loaded.decode()?, label });
-        spot.seat.still(version, || self.keep_loaded(&spot.key, &stored, sealed, loaded.size(), since));
-        Ok(Some(stored))
+        seat.still(version, || self.keep_loaded(seat.key(), &stored, copy, since));
+        Ok(stored)
     }
 
-    /// Seals a value for the store, if there is one.
-    pub(super) fn seal<T: Serialize>(&self, key: &[u8], stored: &Stored<T>) -> Result<Option<Write>, Error> {
+    /// Seals a value for the store, if there is one; for this place if it is known.
+    pub(super) fn seal<T: Serialize>(
+        &self,
+        key: &[u8],
+        place: Option<Place>,
+        stored: &Stored<T>,
+    ) -> Result<Option<Write>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
         let Stored { value, label } = stored;
-        let tags: Vec<&[u8]> = label.tags.iter().map(|tag| &**tag).collect();
-        store.seal(store.entry_place(key), value, &tags, label.times).map(Some)
-    }
-
-    /// What there is for these keys, alive: in memory, else in the store, in one round trip with the markers that memory's
-    /// values need; and the trouble on the way. What memory held for too long stands in for a store that does not answer,
-    /// and never for one that does.
-    pub(super) async fn find_each<T: Value>(&self, spots: &[&Spot], trust: Trust) -> Found<T> {
-        let locals: Vec<Option<Local<T>>> =
-            spots.iter().map(|spot| self.in_memory_at(&spot.key.key)).collect();
-        let recent = locals.iter().flatten().filter(|local| local.recent);
-        let now = self.now();
-        let markers = self.to_ask(recent.map(|local| &local.stored.label), trust, now);
-        let open = |at: &usize| !locals[*at].as_ref().is_some_and(|local| self.answers(local));
-        let (mut asked, in_memory): (Vec<usize>, Vec<usize>) = (0..spots.len()).partition(open);
-        let at_spots = |asked: &[usize]| asked.iter().map(|at| spots[*at]).collect::<Vec<_>>();
-        let (mut loaded, mut trouble) = self.load::<T>(&at_spots(&asked), markers, trust).await;
-        // The markers have ended these.
-        let ended: Vec<usize> = in_memory.into_iter().filter(open).collect();
-        if is_well(trouble.as_ref()) && !ended.is_empty() {
-            let (more, failed) = self.load::<T>(&at_spots(&ended), Vec::new(), trust).await;
-            loaded.extend(more);
-            asked.extend(ended);
-            trouble = failed.or(trouble);
-        }
-        let mut found: Vec<Option<Arc<Stored<T>>>> = spots.iter().map(|_| None).collect();
-        for (at, loaded) in asked.into_iter().zip(loaded) {
-            if loaded.is_none() {
-                self.bury_invalid(&spots[at].key);
-            }
-            found[at] = loaded;
-        }
-        let (well, now) = (is_well(trouble.as_ref()), self.now());
-        let found = found.into_iter().zip(locals);
-        (found.map(|(loaded, local)| self.newest(loaded, local, well, now)).collect(), trouble)
-    }
-
-    /// Whether memory answers without the store, by the markers that are known.
-    fn answers<T>(&self, local: &Local<T>) -> bool {
-        local.recent && local.is_fresh() && self.survives_what_is_known(&local.stored.label, self.now())
-    }
-
-    /// Of what the store and memory hold the newer, if it has not ended meanwhile.
-    fn newest<T>(
-        &self,
-        loaded: Option<Arc<Stored<T>>>,
-        local: Option<Local<T>>,
-        well: bool,
-        now: u64,
-    ) -> Option<Arc<Stored<T>>> {
-        let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
-        // One from the future was kept before the clock was set back: no invalidation reaches it.
-        let local = local.filter(|stored| {
-            let from_the_future = stored.label.times.created_at > now.saturating_add(MAX_SKEW_MS);
-            !from_the_future && self.survives_what_is_known(&stored.label, now)
-        });
-        let newest = match (loaded, local) {
-            (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
-            (loaded, local) => loaded.or(local),
-        };
-        newest.filter(|stored| stored.label.is_alive(now))
-    }
-}
-
-impl Spot {
-    /// What there is for this key: [`Cache::find_each`].
-    pub(super) async fn find<T: Value>(&self, trust: Trust) -> (Option<Arc<Stored<T>>>, Option<Error>) {
-        let (mut found, trouble) = self.cache.find_each::<T>(&[self], trust).await;
-        (found.pop().flatten(), trouble)
+        let tags: Vec<&[u8]> = label.tags.iter().collect();
+        let place = place.unwrap_or_else(|| store.entry_place(key));
+        store.seal(place, value, &tags, label.times).map(Some)
     }
 }

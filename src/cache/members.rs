@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, task::Poll};
 use super::{
     Cache, Value,
     call::Settings,
-    engine::{Spot, is_well},
-    flight::{Leader, Turn},
+    engine::is_well,
+    flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
+    search::Way,
     tags::{Beginning, Trust},
     value::Stored,
 };
@@ -24,7 +25,7 @@ const ATTEMPTS: usize = 8;
 pub(super) type Members<T> = BTreeMap<usize, Member<T>>;
 
 pub(super) struct Member<T> {
-    spot: Spot,
+    seat: Seat,
     leader: Option<Leader>,
     write: Option<Write>,
     /// A stale value, should the function fail.
@@ -32,8 +33,8 @@ pub(super) struct Member<T> {
 }
 
 impl<T> Member<T> {
-    pub(super) fn new(spot: Spot) -> Self {
-        Self { spot, leader: None, write: None, stale: None }
+    pub(super) fn new(seat: Seat) -> Self {
+        Self { seat, leader: None, write: None, stale: None }
     }
 }
 
@@ -47,7 +48,7 @@ impl Cache {
         values: &mut [Option<T>],
     ) {
         for attempt in 1..=ATTEMPTS {
-            members.values_mut().for_each(|member| member.leader = member.spot.seat.try_lead());
+            members.values_mut().for_each(|member| member.leader = member.seat.try_lead());
             if attempt == ATTEMPTS || members.values().all(|member| member.leader.is_some()) {
                 return;
             }
@@ -56,14 +57,14 @@ impl Cache {
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
                 let usable = |published: &_| self.usable::<T>(published, &[Why::FailSafe], Trust::Asked);
-                if let Turn::Value(stored) = members[&at].spot.turn(usable).await {
+                if let Turn::Value(stored) = self.spot(&members[&at].seat).turn(usable).await {
                     call.outcome(Outcome::Waited);
                     values[at] = Some(stored.value.clone());
                 }
             }
             members.retain(|at, _| values[*at].is_none());
             for (at, member) in members.iter() {
-                values[*at] = self.hit(call, &member.spot.key.key, true);
+                values[*at] = self.hit(call, &member.seat.key().key, true);
             }
             members.retain(|at, _| values[*at].is_none());
         }
@@ -79,14 +80,14 @@ impl Cache {
         if members.is_empty() {
             return true;
         }
-        let spots: Vec<&Spot> = members.values().map(|member| &member.spot).collect();
-        let (found, trouble) = self.find_each::<T>(&spots, Trust::Asked).await;
+        let seats = members.values().map(|member| &member.seat);
+        let (found, Way { trouble, now, .. }) = self.find_each::<T>(seats, Trust::Asked).await;
         let well = is_well(trouble.as_ref());
         for ((at, member), stored) in members.iter_mut().zip(found) {
             let Some(stored) = stored else { continue };
-            let (outcome, why) = if stored.label.is_fresh(self.now()) {
-                (member.spot.found(), Why::Fresh)
-            } else if self.stands_in(&member.spot.key, &stored.label) {
+            let (outcome, why) = if stored.label.is_fresh(now) {
+                (self.spot(&member.seat).found(), Why::Fresh)
+            } else if self.stands_in(member.seat.key(), &stored.label) {
                 (Outcome::Stale, Why::FailSafe)
             } else {
                 member.stale = Some(stored);
@@ -124,8 +125,8 @@ impl Cache {
         settings: &Settings,
     ) -> Vec<(usize, Arc<Stored<T>>)> {
         for (at, stale) in &stale {
-            let Some(Member { spot, leader: Some(leader), .. }) = members.get_mut(at) else { continue };
-            let stand_in = || self.let_stand_in(&spot.key, &stale.label, &settings.policy);
+            let Some(Member { seat, leader: Some(leader), .. }) = members.get_mut(at) else { continue };
+            let stand_in = || self.let_stand_in(seat.key(), &stale.label, &settings.policy);
             leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         }
         stale
@@ -145,9 +146,9 @@ impl Cache {
             Ok(label) => Arc::new(Stored { value, label }),
             Err(error) => return self.trouble(&error),
         };
-        match self.seal(&member.spot.key.key, &stored) {
+        match self.seal(&member.seat.key().key, None, &stored) {
             Ok(write) => {
-                let keep = || self.keep(&member.spot.key, &stored, write.as_ref());
+                let keep = || self.keep(member.seat.key(), &stored, self.copied::<T>(write.as_ref()));
                 leader.publish(hand(&stored, Why::Fresh, well), keep);
                 member.write = write;
             }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{
     Cache, Value,
     flight::SlotKey,
@@ -25,6 +27,14 @@ pub(super) struct Local<T> {
     pub(super) recent: bool,
     /// How it answers a call, if it does.
     answers: Option<Outcome>,
+}
+
+/// What memory takes of an entry.
+pub(super) struct Copied {
+    /// For a memory that keeps what is sealed; empty for others.
+    pub(super) sealed: Bytes,
+    /// What it counts for, in bytes.
+    pub(super) size: usize,
 }
 
 impl<T> Local<T> {
@@ -71,9 +81,9 @@ impl Cache {
         }
     }
 
-    fn unsealed<T: Value>(&self, key: &[u8], entry: &bytes::Bytes, now: u64) -> Option<T> {
+    fn unsealed<T: Value>(&self, key: &[u8], entry: &Bytes, now: u64) -> Option<T> {
         let store = self.store.as_ref()?;
-        store.load(&store.entry_place(key), entry.clone(), now).ok()??.decode().ok()
+        store.load(&store.entry_locator(key), entry.clone(), now).ok()??.decode().ok()
     }
 
     /// Whether the keys of this handle open what it was sealed by: another handle with the same memory, before a rotation
@@ -153,13 +163,20 @@ impl Cache {
         fresh && self.accepts(&kept.label) && self.is_valid(kept, Trust::Asked, now)
     }
 
+    /// What memory takes of an entry that is written, if there is a store.
+    pub(super) fn copied<T>(&self, write: Option<&Write>) -> Copied {
+        let Some((_, entry, _)) = write else { return Copied { sealed: Bytes::new(), size: size_of::<T>() } };
+        let sealed = if self.keeps_sealed() { entry.clone().into_bytes() } else { Bytes::new() };
+        Copied { sealed, size: entry.len() }
+    }
+
+    pub(super) fn keeps_sealed(&self) -> bool {
+        self.shared.tier.as_ref().is_some_and(|tier| tier.mode == L1::Sealed)
+    }
+
     /// Puts a value into memory.
-    pub(super) fn keep<T: Value>(&self, key: &SlotKey, stored: &Arc<Stored<T>>, write: Option<&Write>) {
-        let (sealed, size) = match write {
-            Some((_, entry, _)) => (entry.clone().into_bytes(), entry.len()),
-            None => (bytes::Bytes::new(), size_of::<T>()),
-        };
-        self.keep_sized(key, stored, sealed, size, self.now());
+    pub(super) fn keep<T: Value>(&self, key: &SlotKey, stored: &Arc<Stored<T>>, copy: Copied) {
+        self.keep_sized(key, stored, copy, self.now());
     }
 
     /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
@@ -167,8 +184,7 @@ impl Cache {
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,
-        sealed: bytes::Bytes,
-        size: usize,
+        copy: Copied,
         since: u64,
     ) {
         let Some(tier) = &self.shared.tier else { return };
@@ -180,7 +196,7 @@ impl Cache {
         };
         let kept = tier.get(&key.scope, &key.key);
         if !kept.is_some_and(|kept| newer(&kept)) {
-            self.keep_sized(key, stored, sealed, size, since);
+            self.keep_sized(key, stored, copy, since);
         }
     }
 
@@ -188,8 +204,7 @@ impl Cache {
         &self,
         key: &SlotKey,
         stored: &Arc<Stored<T>>,
-        sealed: bytes::Bytes,
-        size: usize,
+        Copied { sealed, size }: Copied,
         since: u64,
     ) {
         let Some(tier) = &self.shared.tier else { return };
@@ -204,16 +219,21 @@ impl Cache {
         self.shared.tell_memory();
     }
 
-    /// Removes the value from memory; tells whether there was one that could have been used.
-    pub(super) fn forget(&self, key: &SlotKey) -> bool {
+    /// Removes the value from memory.
+    pub(super) fn forget(&self, key: &SlotKey) -> Option<Arc<Kept>> {
         let removed = self.shared.tier.as_ref().and_then(|tier| tier.remove(key));
         self.shared.tell_memory();
+        removed
+    }
+
+    /// The same; tells whether there was one that could have been used.
+    pub(super) fn forget_usable(&self, key: &SlotKey) -> bool {
         let usable = |kept: Arc<Kept>| {
             let now = self.now();
             let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
             alive && self.survives_what_is_known(&kept.label, now)
         };
-        removed.is_some_and(usable)
+        self.forget(key).is_some_and(usable)
     }
 
     /// Removes from memory what is no longer believed without the store.

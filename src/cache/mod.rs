@@ -24,6 +24,7 @@ mod refresh;
 #[cfg(feature = "l1")]
 #[cfg(test)]
 mod schedules;
+mod search;
 mod source;
 mod stand_in;
 mod tags;
@@ -49,7 +50,7 @@ pub use self::{
     builder::Builder,
     call::{Entry, Strict},
 };
-use self::{flight::Slots, l1::Tier, policy::Policy, tags::Markers};
+use self::{flight::Slots, l1::Tier, policy::Policy, tags::Markers, verdict::Judged};
 use crate::{
     backend::{AnyBackend, Backend},
     clock::Clock,
@@ -99,6 +100,8 @@ pub struct Cache {
     store: Option<EncryptedBackend<AnyBackend>>,
     /// Which tenant, namespace and epoch this is in what is shared.
     scope: [u8; 16],
+    /// That the marker of the namespace need not be asked for.
+    namespace: Arc<Judged>,
 }
 
 /// What clones and tenants share.
@@ -153,7 +156,7 @@ impl Cache {
             }
             None => (None, scope_of(&keys)),
         };
-        Self { shared: self.shared.clone(), store, scope }
+        Self { shared: self.shared.clone(), store, scope, namespace: Arc::default() }
     }
 
     /// A call with settings of its own: `cache.entry(key).ttl(…).tags([…]).get_or_compute(…)`.

@@ -8,10 +8,11 @@ use super::{
     Cache, Value,
     call::Settings,
     engine::{Spot, is_well},
-    finish::Terms,
+    finish::{Begun, Terms},
     flight::{Leader, Published, Turn},
     handed::{Why, hand, share},
     mode::{Lenient, Mode},
+    search::Found,
     source::{Source, alone},
     value::{Label, Stored},
 };
@@ -39,29 +40,30 @@ impl Cache {
             let stored = local.stored;
             call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
             if settings.is_due(&stored.label, self.now()) {
-                let spot = self.spot(call, &key);
-                if let Some(leader) = spot.seat.try_lead() {
-                    spot.refresh_behind(leader, settings, &stored, true, f);
+                let seat = self.seat(call, &key);
+                if let Some(leader) = seat.try_lead() {
+                    self.spot(&seat).refresh_behind(leader, settings, &stored, true, f);
                 }
             }
-            return Ok(stored.value.clone());
+            return Ok(stored.into_value());
         }
-        let spot = self.spot(call, &key);
+        let seat = self.seat(call, &key);
+        let spot = self.spot(&seat);
         let stale = [Why::FailSafe, Why::Refreshing];
         let leader = match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
             Turn::Value(stored) => {
                 call.outcome(Outcome::Waited);
-                return Ok(stored.value.clone());
+                return Ok(stored.into_value());
             }
             Turn::Lead(leader) => leader,
         };
-        let (found, trouble) = spot.find::<T>(Lenient::TRUST).await;
+        let Found { stored, trouble, now: _, place } = spot.find::<T>(Lenient::TRUST).await;
         let well = is_well(trouble.as_ref());
-        let Some(stored) = found else {
-            let beginning = self.beginning(&settings);
+        let Some(stored) = stored else {
+            let begun = Begun { beginning: self.beginning(&settings), well, place };
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
-            return spot.finish(leader, terms, value, beginning, well).await;
+            return spot.finish(leader, terms, value, begun).await;
         };
         call.outcome(self.outcome_of(&stored.label, spot.found()));
         if settings.is_due(&stored.label, self.now()) {
@@ -69,7 +71,7 @@ impl Cache {
         } else {
             share(leader, &stored, Why::Fresh, well);
         }
-        Ok(stored.value.clone())
+        Ok(stored.into_value())
     }
 
     /// How a request ended with a value that was found so, which may be stale.
@@ -89,21 +91,22 @@ impl Cache {
         let Some(key) = self.admit(key, &settings, mode)? else {
             return alone(call, f).await.map_err(|error| mode.compute(error));
         };
-        let spot = self.spot(call, &key);
+        let seat = self.seat(call, &key);
+        let spot = self.spot(&seat);
         let nothing = |_: &Published| None::<Infallible>;
         match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let beginning = self.beginning(&settings);
+                let begun = Begun { beginning: self.beginning(&settings), well: true, place: None };
                 let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
                 let terms = Terms { call, settings: &settings, mode };
-                spot.finish(leader, terms, value, beginning, true).await
+                spot.finish(leader, terms, value, begun).await
             }
         }
     }
 }
 
-impl Spot {
+impl Spot<'_> {
     /// Computes in a task of its own, until the value that is returned meanwhile ends for good. All who ask meanwhile
     /// get that value too. Nothing is done while the value stands in for a function that has just failed.
     fn refresh_behind<T: Value, E, F>(
@@ -118,27 +121,27 @@ impl Spot {
         F: Source<T, E, Output = Result<T, E>, Running: Send + 'static> + Send + 'static,
     {
         let Some(background) = self.cache.background() else { return };
-        if self.cache.stands_in(&self.key, &until_then.label) {
+        if self.cache.stands_in(self.seat.key(), &until_then.label) {
             return;
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let beginning = self.cache.beginning(&settings);
+        let begun = Begun { beginning: self.cache.beginning(&settings), well: true, place: None };
         leader.publish(hand(&until_then, Why::Refreshing, well), || ());
-        let cache = self.cache.clone();
+        let (cache, seat) = (self.cache.clone(), self.seat.beside());
         let refresh = async move {
             let call = cache.call(Operation::BackgroundRefresh);
             let body = async {
-                call.beyond(|| Some(cache.store.as_ref()?.entry_place(&self.key.key).name));
+                call.beyond(|| Some(cache.store.as_ref()?.entry_place(&seat.key().key).name));
                 let Ok(Ok(value)) = timeout(left, f.start()).await else {
                     metrics::background_failed();
-                    let stand_in = || cache.let_stand_in(&self.key, &until_then.label, &settings.policy);
+                    let stand_in = || cache.let_stand_in(seat.key(), &until_then.label, &settings.policy);
                     leader.publish(hand(&until_then, Why::Refreshing, well), stand_in);
                     return Err(());
                 };
                 // Where a set or delete came meanwhile, this leader is no longer heard.
                 let terms = Terms { call: &call, settings: &settings, mode: Lenient };
-                let done: Result<T, E> = self.finish(leader, terms, value, beginning, true).await;
+                let done: Result<T, E> = cache.spot(&seat).finish(leader, terms, value, begun).await;
                 done.map(drop).map_err(drop)
             };
             let _ = call.end(call.around(body).await);

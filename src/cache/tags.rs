@@ -1,9 +1,13 @@
 //! What this process knows of tag markers: FORMAT.md, "Tag markers".
 
+mod tag;
+
 use std::{num::NonZeroUsize, sync::PoisonError};
 
 use lru::LruCache;
 
+pub(super) use self::tag::Tag;
+use self::tag::{Name, Named};
 use super::verdict::{Judged, Rounds};
 use crate::{
     encrypted::MAX_SKEW_MS,
@@ -13,13 +17,6 @@ use crate::{
 /// How many tags are remembered, and beside them how many invalidations of others: the least recently used is forgotten
 /// first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
-
-/// A tag of one tenant, namespace and epoch; the empty tag stands for the namespace.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Tag {
-    pub(super) scope: [u8; 16],
-    pub(super) tag: Box<[u8]>,
-}
 
 /// The markers that were seen or written here. One that was seen is never taken back by an older one or by none.
 pub(super) struct Markers {
@@ -92,6 +89,13 @@ pub(super) enum Verdict {
     Ask(Vec<Tag>),
 }
 
+impl Verdict {
+    /// The markers to ask for.
+    pub(super) fn asks(self) -> Vec<Tag> {
+        if let Self::Ask(tags) = self { tags } else { Vec::new() }
+    }
+}
+
 impl Markers {
     /// Beside other processes over a store an invalidation counts only as far ahead of the clock as an entry may be: one
     /// that is further ahead was made by a clock that has been set back since.
@@ -152,20 +156,20 @@ impl Markers {
         let (mut ask, mut valid_until) = (Vec::new(), u64::MAX);
         let forgotten = memory.forgotten_until.is_some_and(|until| created_at <= until);
         for tag in tags.into_iter().chain([&b""[..]]) {
-            let tag = Tag { scope, tag: tag.into() };
-            match memory.markers.get(&tag) {
+            let tag = Name { scope, tag };
+            match memory.markers.get(&tag as &dyn Named) {
                 Some(marker) if marker.invalid_until.is_some_and(|until| created_at <= until) => {
                     return (Verdict::Invalid, 0);
                 }
                 Some(marker) if self.is_enough(marker, now, trust) => {
                     valid_until = valid_until.min(marker.asked_at.saturating_add(self.lifetime));
                 }
-                None if memory.seen.get(&tag).is_some_and(|until| created_at <= *until) => {
+                None if memory.seen.get(&tag as &dyn Named).is_some_and(|until| created_at <= *until) => {
                     return (Verdict::Invalid, 0);
                 }
                 None if trust == Trust::Alone && forgotten => return (Verdict::Invalid, 0),
                 None if trust == Trust::Alone => {}
-                Some(_) | None => ask.push(tag),
+                Some(_) | None => ask.push(tag.to_tag()),
             }
         }
         if ask.is_empty() { (Verdict::Valid, valid_until) } else { (Verdict::Ask(ask), 0) }
@@ -183,6 +187,9 @@ impl Markers {
 
     /// Claims the asking for markers of which something is known, so that others go on by that meanwhile.
     pub(super) fn claim<'a>(&'a self, tags: &[Tag], now: u64) -> Claim<'a> {
+        if tags.is_empty() {
+            return Claim { claimed: Vec::new(), markers: self };
+        }
         let mut memory = self.memory();
         let known = tags.iter().filter_map(|tag| {
             let marker = memory.markers.get_mut(tag)?;
@@ -246,8 +253,7 @@ impl Markers {
     ) -> Beginning {
         let mut memory = self.memory();
         let all = tags.into_iter().chain([&b""[..]]);
-        let until =
-            all.filter_map(|tag| memory.lowered(&Tag { scope, tag: tag.into() }, now, self.ahead)).max();
+        let until = all.filter_map(|tag| memory.lowered(&Name { scope, tag }, now, self.ahead)).max();
         let created_at = until.map_or(now, |until| now.max(until.saturating_add(1)));
         memory.latest = memory.latest(now, self.ahead).max(created_at);
         Beginning { now, created_at }
@@ -297,7 +303,7 @@ impl Memory {
     }
 
     /// The newest invalidation that is known.
-    fn until(&mut self, tag: &Tag) -> Option<u64> {
+    fn until(&mut self, tag: &dyn Named) -> Option<u64> {
         match self.markers.get(tag) {
             Some(known) => known.invalid_until,
             None => self.seen.get(tag).copied(),
@@ -305,7 +311,7 @@ impl Memory {
     }
 
     /// The same, brought back to the clock if it is too far ahead of it.
-    fn lowered(&mut self, tag: &Tag, now: u64, ahead: u64) -> Option<u64> {
+    fn lowered(&mut self, tag: &dyn Named, now: u64, ahead: u64) -> Option<u64> {
         let until = self.until(tag)?;
         if until <= now.saturating_add(ahead) {
             return Some(until);

@@ -37,18 +37,21 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Work that a caller does, and that goes on in the background if the caller's future is dropped.
 ///
 /// It costs no task of its own as long as the caller stays. Without a tokio runtime it is dropped with the caller.
-pub(super) struct Unbroken<T: Send + 'static> {
+pub(super) struct Unbroken<'a, T: Send + 'static> {
     /// `None` once it is done.
     work: Option<Work<T>>,
-    tasks: TaskTracker,
+    tasks: &'a TaskTracker,
+    /// Where it goes on; looked for once it waits.
     runtime: Option<Handle>,
 }
 
 impl Cache {
     /// Does the work here, whatever becomes of the caller.
-    pub(super) fn unbroken<T: Send>(&self, work: impl Future<Output = T> + Send + 'static) -> Unbroken<T> {
-        let (tasks, runtime) = (self.shared.tasks.clone(), Handle::try_current().ok());
-        Unbroken { work: Some(Box::pin(work)), tasks, runtime }
+    pub(super) fn unbroken<T: Send>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Unbroken<'_, T> {
+        Unbroken { work: Some(Box::pin(work)), tasks: &self.shared.tasks, runtime: None }
     }
 
     /// Does the work in the background, unless there is none (any more).
@@ -68,7 +71,7 @@ impl Cache {
     }
 }
 
-impl<T: Send> Future for Unbroken<T> {
+impl<T: Send> Future for Unbroken<'_, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
@@ -77,12 +80,13 @@ impl<T: Send> Future for Unbroken<T> {
         let polled = work.as_mut().poll(cx);
         if polled.is_pending() {
             self.work = Some(work);
+            self.runtime = self.runtime.take().or_else(|| Handle::try_current().ok());
         }
         polled
     }
 }
 
-impl<T: Send> Drop for Unbroken<T> {
+impl<T: Send> Drop for Unbroken<'_, T> {
     fn drop(&mut self) {
         if let (Some(work), Some(runtime)) = (self.work.take(), &self.runtime) {
             let work = async { drop(timeout(LIMIT, work).await) };

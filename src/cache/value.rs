@@ -1,11 +1,39 @@
 //! A cached value with its times and tags, as the rest of the cache hands it around.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use crate::{crypto::KeyId, encrypted::Times};
 
-/// The tags of an entry, without the empty one that every entry carries.
-pub(super) type Tags = Arc<[Box<[u8]>]>;
+/// The tags of an entry, without the empty one that every entry carries: each behind its length, in one piece of memory for
+/// all. Where there are none there is none, and so none that all threads count the users of.
+#[derive(Clone, Default)]
+pub(super) struct Tags(Option<Arc<[u8]>>);
+
+const LENGTH: usize = size_of::<usize>();
+
+impl Tags {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.0.as_deref().unwrap_or_default();
+        iter::from_fn(move || {
+            let (length, tags) = rest.split_first_chunk::<LENGTH>()?;
+            let (tag, tags) = tags.split_at_checked(usize::from_ne_bytes(*length))?;
+            rest = tags;
+            Some(tag)
+        })
+    }
+}
+
+impl<T: AsRef<[u8]>> FromIterator<T> for Tags {
+    fn from_iter<I: IntoIterator<Item = T>>(tags: I) -> Self {
+        let mut all = Vec::new();
+        for tag in tags {
+            let tag = tag.as_ref();
+            all.extend_from_slice(&tag.len().to_ne_bytes());
+            all.extend_from_slice(tag);
+        }
+        Self((!all.is_empty()).then(|| all.into()))
+    }
+}
 
 /// What does not depend on the value's type.
 #[derive(Clone)]
@@ -20,6 +48,13 @@ pub(super) struct Label {
 pub(super) struct Stored<T> {
     pub(super) value: T,
     pub(super) label: Label,
+}
+
+impl<T: Clone> Stored<T> {
+    /// The value; not copied where nobody else has it.
+    pub(super) fn into_value(self: Arc<Self>) -> T {
+        Arc::try_unwrap(self).map_or_else(|shared| shared.value.clone(), |own| own.value)
+    }
 }
 
 impl Label {
@@ -45,5 +80,18 @@ impl Label {
     pub(super) fn is_due(&self, now: u64, share: f64) -> bool {
         let Times { created_at, stale_at, .. } = self.times;
         now >= created_at.saturating_add(((stale_at - created_at) as f64 * share) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_given_back_as_they_were() {
+        for tags in [&[][..], &["a"], &["", "users", &"long ".repeat(100), "é"]] {
+            let kept: Tags = tags.iter().collect();
+            assert!(kept.iter().eq(tags.iter().map(|tag| tag.as_bytes())));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Shared, Value, call::Settings, engine::is_well, tags::Trust, value::Stored};
+use super::{
+    Cache, Shared, Value, call::Settings, engine::is_well, search::Found, tags::Trust, value::Stored,
+};
 use crate::{
     backend::Backend,
     error::{Error, KeyError},
@@ -19,13 +21,14 @@ impl Cache {
         trust: Trust,
     ) -> Result<Option<T>, Error> {
         let key = key?;
-        let (found, trouble) = self.spot(call, &key).find::<T>(trust).await;
-        let fresh = found.filter(|stored| stored.label.is_fresh(self.now()));
+        let seat = self.seat(call, &key);
+        let Found { stored, trouble, now, .. } = self.spot(&seat).find::<T>(trust).await;
+        let fresh = stored.filter(|stored| stored.label.is_fresh(now));
         match (fresh, trouble) {
             (_, Some(error)) if trust == Trust::Answered => Err(error),
             (Some(stored), _) => {
                 call.outcome(Outcome::Hit);
-                Ok(Some(stored.value.clone()))
+                Ok(Some(stored.into_value()))
             }
             (None, Some(error)) if !is_well(Some(&error)) => Err(error),
             (None, _) => {
@@ -47,15 +50,18 @@ impl Cache {
         let beginning = self.beginning(settings);
         let label = settings.label(beginning, &value)?;
         let stored = Arc::new(Stored { value, label });
-        let write = self.seal(key.as_bytes(), &stored)?;
-        let spot = self.spot(call, &key);
-        let writing = spot.seat.write().await;
-        self.forget(&spot.key);
+        let write = self.seal(key.as_bytes(), None, &stored)?;
+        let (copy, seat) = (self.copied::<T>(write.as_ref()), self.seat(call, &key));
+        let writing = seat.write().await;
+        self.forget(seat.key());
+        let Some(write) = write else {
+            writing.finish(|| self.keep(seat.key(), &stored, copy));
+            return Ok(());
+        };
+        let cache = self.clone();
         let work = async move {
-            if let Some(write) = write.clone() {
-                spot.cache.send(write).await?;
-            }
-            writing.finish(|| spot.cache.keep(&spot.key, &stored, write.as_ref()));
+            cache.send(write).await?;
+            writing.finish(|| cache.keep(seat.key(), &stored, copy));
             Ok(())
         };
         self.unbroken(work).await
@@ -66,20 +72,20 @@ impl Cache {
         call: &Call<'_>,
         key: Result<CacheKey, KeyError>,
     ) -> Result<bool, Error> {
-        let spot = self.spot(call, &key?);
-        let writing = spot.seat.write().await;
-        let in_memory = self.forget(&spot.key);
+        let seat = self.seat(call, &key?);
+        let writing = seat.write().await;
+        let in_memory = self.forget_usable(seat.key());
+        let cache = self.clone();
         let work = async move {
-            let cache = &spot.cache;
             let in_store = match &cache.store {
                 Some(store) => {
-                    let name = store.entry_place(&spot.key.key).name;
+                    let name = store.entry_place(&seat.key().key).name;
                     let deleted = store.backend().delete(&name).await.map_err(Error::from);
                     deleted.inspect_err(|error| cache.trouble(error))?
                 }
                 None => false,
             };
-            writing.finish(|| _ = cache.forget(&spot.key));
+            writing.finish(|| _ = cache.forget(seat.key()));
             Ok::<_, Error>(in_store)
         };
         let in_store = self.unbroken(work).await?;

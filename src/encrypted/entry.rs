@@ -19,7 +19,7 @@ use crate::{
 
 /// Where one entry or marker stands: as the cryptography knows it, and as the store does.
 pub(crate) struct Place {
-    locator: Locator,
+    pub(crate) locator: Locator,
     pub(crate) name: StoreKey,
 }
 
@@ -70,9 +70,13 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// The place of an entry, by its canonical key, or of a marker, by its tag.
     fn place(&self, kind: Kind, name: &[u8]) -> Place {
-        let locator = Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name);
+        let locator = self.locator(kind, name);
         let name = StoreKey::new(&self.prefix, &locator);
         Place { locator, name }
+    }
+
+    fn locator(&self, kind: Kind, name: &[u8]) -> Locator {
+        Locator::derive(&self.keys, kind, self.epoch, &self.namespace, name)
     }
 
     pub(super) async fn send(&self, write: Result<Write, Error>) -> Result<(), Error> {
@@ -100,15 +104,23 @@ impl<B: Backend> EncryptedBackend<B> {
         self.place(Kind::Entry, key)
     }
 
+    /// The same without the store's name for it.
+    pub(crate) fn entry_locator(&self, key: &[u8]) -> Locator {
+        self.locator(Kind::Entry, key)
+    }
+
     pub(crate) fn marker_place(&self, tag: &[u8]) -> Place {
         self.place(Kind::Tag, tag)
     }
 
     /// Opens an entry with a value; expired ones and those of another schema or codec are misses.
-    pub(crate) fn load(&self, place: &Place, entry: Bytes, now: u64) -> Result<Option<Loaded>, Unreadable> {
-        let size = entry.len();
-        let opened = self.open_at(&place.locator, entry, Codec::MessagePack, now)?;
-        Ok(opened.map(|opened| Loaded { opened, size }))
+    pub(crate) fn load(
+        &self,
+        locator: &Locator,
+        entry: Bytes,
+        now: u64,
+    ) -> Result<Option<Loaded>, Unreadable> {
+        Ok(self.open_at(locator, entry, Codec::MessagePack, now)?.map(Loaded))
     }
 
     /// Opens an entry; expired ones and those of another schema or codec are misses.
@@ -197,7 +209,7 @@ impl<B: Backend> EncryptedBackend<B> {
 
     /// Tells the memory of this tenant, namespace and epoch from that of others.
     pub(crate) fn scope(&self) -> [u8; 16] {
-        half(&self.place(Kind::Tag, b"").locator)
+        half(&self.locator(Kind::Tag, b""))
     }
 
     fn finish(&self, place: Place, draft: Draft, codec: Codec, times: Times) -> Result<Write, Error> {
@@ -220,32 +232,24 @@ fn half(locator: &Locator) -> [u8; 16] {
 }
 
 /// An authentic entry of one of the accepted keys, not yet decoded.
-pub(crate) struct Loaded {
-    opened: Opened,
-    size: usize,
-}
+pub(crate) struct Loaded(Opened);
 
 impl Loaded {
     pub(crate) fn times(&self) -> Times {
-        let Meta { codec: _, schema: _, created_at, stale_at, expires_at } = self.opened.meta();
+        let Meta { codec: _, schema: _, created_at, stale_at, expires_at } = self.0.meta();
         Times { created_at, stale_at, expires_at }
     }
 
     pub(crate) fn tags(&self) -> impl Iterator<Item = &[u8]> {
-        self.opened.tags()
+        self.0.tags()
     }
 
     pub(crate) fn key_id(&self) -> KeyId {
-        self.opened.key_id()
-    }
-
-    /// The length of the entry in bytes.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+        self.0.key_id()
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
-        codec::decode(self.opened.payload())
+        codec::decode(self.0.payload())
     }
 }
 

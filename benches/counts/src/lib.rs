@@ -105,16 +105,26 @@ pub fn paths() -> Vec<Named> {
         ("Cache::get_or_compute, L1", || {
             let cache = cache(Cache::builder(store()).l1_ttl(DAY));
             now(cache.set("user:42", Arc::new(text(64)))).unwrap();
-            Box::new(move || {
-                let computed = now(cache
-                    .get_or_compute("user:42", || async { Ok::<Arc<String>, Infallible>(Arc::default()) }));
-                black_box(computed.unwrap());
-            })
+            compute(cache)
         }),
         ("Cache::get, store", || cached(Cache::builder(store()).l1(0), "user:42")),
+        ("Cache::get, store, 16 tags", || {
+            let cache = cache(Cache::builder(store()).l1(0));
+            let tags = (0..16).map(|tag| format!("tag {tag}"));
+            now(cache.entry("user:42").tags(tags).set(Arc::new(text(64)))).unwrap();
+            Box::new(move || drop(black_box(now(cache.get::<Arc<String>>("user:42")).unwrap().unwrap())))
+        }),
         ("Cache::get, absent", || {
             let cache = cache(Cache::builder(store()));
             Box::new(move || assert!(now(cache.get::<Arc<String>>("user:42")).unwrap().is_none()))
+        }),
+        ("Cache::get_or_compute, store", || {
+            let cache = cache(Cache::builder(store()).l1(0));
+            now(cache.set("user:42", Arc::new(text(64)))).unwrap();
+            compute(cache)
+        }),
+        ("Cache::get_or_compute, miss", || {
+            compute(cache(Cache::builder(EncryptedBackend::new(Empty, tenant())).l1(0)))
         }),
         ("Cache::set", || {
             let (cache, value) = (cache(Cache::builder(store())), Arc::new(text(64)));
@@ -146,6 +156,15 @@ fn cached(builder: blindcache::Builder, key: impl Key + Copy + 'static) -> Path 
     let cache = cache(builder);
     now(cache.set(key, Arc::new(text(64)))).unwrap();
     Box::new(move || drop(black_box(now(cache.get::<Arc<String>>(key)).unwrap().unwrap())))
+}
+
+/// The value if there is one, else one of 64 bytes that was there before.
+fn compute(cache: Cache) -> Path {
+    let value = Arc::new(text(64));
+    Box::new(move || {
+        let value = || async { Ok::<_, Infallible>(value.clone()) };
+        drop(black_box(now(cache.get_or_compute("user:42", value)).unwrap()));
+    })
 }
 
 fn cache(builder: blindcache::Builder) -> Cache {

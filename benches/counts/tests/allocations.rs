@@ -26,12 +26,15 @@ const EXPECTED: &[(&str, u64)] = &[
     ("Cache::get, in memory, u64", 1),
     ("Cache::get, L1", 1),
     ("Cache::get, L1, tuple", 1),
-    ("Cache::get, sealed L1", 6),
+    ("Cache::get, sealed L1", 5),
     ("Cache::get_or_compute, L1", 1),
-    ("Cache::get, store", 24),
-    ("Cache::get, absent", 18),
-    ("Cache::set", 17),
-    ("Cache::set, in memory", 8),
+    ("Cache::get, store", 11),
+    ("Cache::get, store, 16 tags", 18),
+    ("Cache::get, absent", 6),
+    ("Cache::get_or_compute, store", 11),
+    ("Cache::get_or_compute, miss", 12),
+    ("Cache::set", 13),
+    ("Cache::set, in memory", 6),
 ];
 
 #[test]

@@ -73,6 +73,15 @@ impl Leader {
         })
     }
 
+    /// Hands the value to those who wait now, if anybody does, and to nobody later.
+    pub(crate) fn share(self, value: impl FnOnce() -> Published) {
+        self.seat.slot.change(|state, after| {
+            if state.leader == Some(self.number) && state.is_awaited() {
+                state.publish(self.number, value(), after);
+            }
+        });
+    }
+
     /// After `publish`: the turn to write to the store, or `None` if superseded. Where another write is under way, `None` comes
     /// at its end, which supersedes this leader; until then its value is handed out.
     pub(crate) async fn write(&self) -> Option<WriteTurn> {

@@ -13,6 +13,7 @@ pub(crate) type Published = Arc<dyn Any + Send + Sync>;
 /// The state of one key, alone behind its lock.
 pub(super) struct Slot {
     pub(super) key: SlotKey,
+    pub(super) hash: u64,
     pub(super) home: Arc<Slots>,
     pub(super) seats: AtomicUsize,
     state: Mutex<State>,
@@ -20,8 +21,8 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A slot with one seat taken.
-    pub(super) fn new(key: SlotKey, home: Arc<Slots>) -> Self {
-        Self { key, home, seats: AtomicUsize::new(1), state: Mutex::default() }
+    pub(super) fn new(key: SlotKey, hash: u64, home: Arc<Slots>) -> Self {
+        Self { key, hash, home, seats: AtomicUsize::new(1), state: Mutex::default() }
     }
 
     /// Looks at the state or changes it, and wakes whom it then lets go on. A closure of a caller in `change` runs before
@@ -87,6 +88,11 @@ impl State {
         }
         self.leader = Some(self.number());
         self.leader
+    }
+
+    /// Whether somebody would take what is published now, and has not been handed anything better.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.published.is_some() || !self.waiters.0.is_empty()
     }
 
     /// Hands a value of the leader to all who wait.

@@ -1,15 +1,14 @@
 //! The table of the keys in use.
 
 use std::{
-    borrow::Borrow,
-    collections::HashSet,
-    hash::{BuildHasher, Hash, Hasher},
+    hash::BuildHasher,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
+use hashbrown::{HashTable, hash_table::Entry};
 use lru::DefaultHasher;
 
 use super::{Mutex, MutexGuard, slot::Slot};
@@ -23,13 +22,12 @@ pub(crate) struct SlotKey {
     pub(crate) key: Box<[u8]>,
 }
 
-/// Faster than the hasher of `std`. Whoever finds keys that collide gains little: only those in use at one time are here.
-type Shard = HashSet<Listed, DefaultHasher>;
+type Shard = HashTable<Arc<Slot>>;
 
 /// The slots of all keys in use; a slot leaves with its last seat.
 pub(crate) struct Slots {
     shards: [Mutex<Shard>; SHARDS],
-    /// Of another seed than those of the shards, which else would fill few of their buckets.
+    /// Faster than that of `std`. Whoever finds keys that collide gains little: only those in use at one time are here.
     hasher: DefaultHasher,
 }
 
@@ -42,15 +40,15 @@ impl Default for Slots {
 impl Slots {
     /// A seat at the slot of this key, which is made where nobody sits yet.
     pub(crate) fn enter(self: &Arc<Self>, key: SlotKey) -> Seat {
-        let mut shard = self.shard(&key);
-        let slot = match shard.get(&key) {
-            Some(Listed(slot)) => {
-                slot.seats.fetch_add(1, Relaxed);
-                Arc::clone(slot)
+        let hash = self.hasher.hash_one(&key);
+        let slot = match self.shard(hash).entry(hash, |slot| slot.key == key, |slot| slot.hash) {
+            Entry::Occupied(slot) => {
+                slot.get().seats.fetch_add(1, Relaxed);
+                Arc::clone(slot.get())
             }
-            None => {
-                let slot = Arc::new(Slot::new(key, Arc::clone(self)));
-                shard.insert(Listed(Arc::clone(&slot)));
+            Entry::Vacant(place) => {
+                let slot = Arc::new(Slot::new(key, hash, Arc::clone(self)));
+                place.insert(Arc::clone(&slot));
                 slot
             }
         };
@@ -62,8 +60,9 @@ impl Slots {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    fn shard(&self, key: &SlotKey) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
+    /// By bits of the hash that a table looks at last.
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[(hash >> 32) as usize % SHARDS])
     }
 }
 
@@ -74,8 +73,13 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// The key of the slot.
+    pub(crate) fn key(&self) -> &SlotKey {
+        &self.slot.key
+    }
+
     /// Another seat at the same slot.
-    pub(super) fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         self.slot.seats.fetch_add(1, Relaxed);
         Self { slot: Arc::clone(&self.slot), waited: AtomicBool::new(false) }
     }
@@ -88,35 +92,15 @@ impl Drop for Seat {
         if self.slot.seats.fetch_update(Relaxed, Relaxed, not_last).is_ok() {
             return;
         }
-        let mut shard = self.slot.home.shard(&self.slot.key);
-        if self.slot.seats.fetch_sub(1, Relaxed) == 1 {
-            shard.remove(&self.slot.key);
+        let slot = &self.slot;
+        let mut shard = slot.home.shard(slot.hash);
+        if slot.seats.fetch_sub(1, Relaxed) == 1
+            && let Ok(listed) = shard.find_entry(slot.hash, |listed| Arc::ptr_eq(listed, slot))
+        {
+            listed.remove();
         }
     }
 }
-
-/// A slot found by its key.
-struct Listed(Arc<Slot>);
-
-impl Borrow<SlotKey> for Listed {
-    fn borrow(&self) -> &SlotKey {
-        &self.0.key
-    }
-}
-
-impl Hash for Listed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key.hash(state);
-    }
-}
-
-impl PartialEq for Listed {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
-    }
-}
-
-impl Eq for Listed {}
 
 /// A panic of a closure leaves no state half changed here, so poisoning says nothing.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

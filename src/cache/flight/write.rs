@@ -19,27 +19,31 @@ impl Seat {
 pub(crate) struct Writing {
     seat: Seat,
     pen: u64,
+    ended: bool,
 }
 
 impl Writing {
     /// Runs `then` under the lock, together with the second superseding. `then` must not come back to this slot.
-    pub(crate) fn finish(self, then: impl FnOnce()) {
+    pub(crate) fn finish(mut self, then: impl FnOnce()) {
         self.end(then);
     }
 
-    fn end(&self, then: impl FnOnce()) {
+    fn end(&mut self, then: impl FnOnce()) {
         self.seat.slot.change(|state, after| {
             if state.pen == Some(self.pen) {
                 then();
                 state.put_down(after);
             }
         });
+        self.ended = true;
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.end(|| ());
+        if !self.ended {
+            self.end(|| ());
+        }
     }
 }
 
@@ -91,7 +95,7 @@ impl Writer<'_> {
             };
             if state.pen == Some(number) {
                 self.number = None;
-                return Poll::Ready(Writing { seat: self.seat.beside(), pen: number });
+                return Poll::Ready(Writing { seat: self.seat.beside(), pen: number, ended: false });
             }
             state.writers.park(number, waker, after);
             Poll::Pending

@@ -12,7 +12,8 @@ use crate::{
     backend::Backend,
     cache::{
         Builder, Cache, L1,
-        value::{Label, Stored},
+        memory::Copied,
+        value::{Label, Stored, Tags},
     },
     crypto::{Keyring, MasterKey},
     encrypted::EncryptedBackend,
@@ -101,14 +102,19 @@ impl Scene {
     /// A read that puts into memory what it has read, whatever was written meanwhile: what `Seat::still` prevents.
     async fn get_carelessly(&self) {
         let store = self.cache.store.as_ref().unwrap();
-        let spot = self.cache.spot_at(&KEY.to_cache_key().unwrap());
-        let place = store.entry_place(&spot.key.key);
+        let seat = self.cache.seat_at(&KEY.to_cache_key().unwrap());
+        let place = store.entry_place(&seat.key().key);
         let Some(entry) = store.backend().get(&place.name).await.unwrap() else { return };
-        let Some(loaded) = store.load(&place, entry, self.clock.now()).unwrap() else { return };
+        let Some(loaded) = store.load(&place.locator, entry, self.clock.now()).unwrap() else { return };
         let (times, sealed_by) = (loaded.times(), Some(loaded.key_id()));
-        let label = Label { times, tags: Arc::default(), sealed_by };
+        let label = Label { times, tags: Tags::default(), sealed_by };
         let stored = Arc::new(Stored { value: loaded.decode::<u64>().unwrap(), label });
-        self.cache.keep_loaded(&spot.key, &stored, bytes::Bytes::new(), 100, self.clock.now());
+        self.cache.keep_loaded(
+            seat.key(),
+            &stored,
+            Copied { sealed: bytes::Bytes::new(), size: 100 },
+            self.clock.now(),
+        );
     }
 }
 
@@ -131,7 +137,7 @@ fn play(scene: &Arc<Scene>) {
 fn read_beside_a_delete<F: Future<Output = ()>>(read: impl FnOnce(Arc<Scene>) -> F + Send + 'static) {
     let scene = Scene::new(|cache| cache);
     block_on(scene.set());
-    scene.cache.forget(&scene.cache.spot_at(&KEY.to_cache_key().unwrap()).key);
+    scene.cache.forget(scene.cache.seat_at(&KEY.to_cache_key().unwrap()).key());
     let (reading, deleting) = (Arc::clone(&scene), Arc::clone(&scene));
     let calls =
         [thread::spawn(move || block_on(read(reading))), thread::spawn(move || block_on(deleting.delete()))];

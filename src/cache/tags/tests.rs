@@ -287,3 +287,17 @@ fn without_a_store_a_verdict_lasts_until_the_next_invalidation() {
     markers.invalidate(tag(0), NOW);
     assert!(!valid(NOW));
 }
+
+#[test]
+fn a_tag_is_found_by_its_own_name_alone() {
+    let name = |scope: u8, tag| Name { scope: [scope; 16], tag };
+    let all = [name(1, &b""[..]), name(2, b""), name(1, b"a"), name(1, b"ab"), name(1, b"b"), name(2, b"a")];
+    let known: std::collections::HashSet<Tag> = all.into_iter().map(Name::to_tag).collect();
+    assert_eq!(known.len(), all.len());
+    for name in all {
+        let found = known.get(&name as &dyn Named).unwrap();
+        assert!(found.name() == name);
+    }
+    assert!(!known.contains(&name(3, b"") as &dyn Named));
+    assert!(!known.contains(&name(2, b"ab") as &dyn Named));
+}
