@@ -83,14 +83,14 @@ struct Borrowed<'a> {
 }
 
 impl Hash for Borrowed<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As `SlotKey` derives it: a box hashes as its slice.
-        self.scope.hash(state);
-        self.key.hash(state);
+        SlotKey::hash_of(self.scope, self.key, state);
     }
 }
 
 impl Equivalent<SlotKey> for Borrowed<'_> {
+    #[inline]
     fn equivalent(&self, other: &SlotKey) -> bool {
         *self.scope == other.scope && *self.key == *other.key
     }
