@@ -37,17 +37,6 @@ impl Deref for Buffer {
 
 impl Buffer {
     #[inline]
-    pub(super) fn push(&mut self, byte: u8) {
-        match self {
-            Self::Inline { length, bytes } if usize::from(*length) < INLINE => {
-                bytes[usize::from(*length)] = byte;
-                *length += 1;
-            }
-            _ => self.grow(&[byte]),
-        }
-    }
-
-    #[inline]
     pub(super) fn extend(&mut self, more: &[u8]) {
         if let Self::Inline { length, bytes } = self {
             let start = usize::from(*length);

@@ -120,7 +120,7 @@ impl<'b> Canonical<'b> {
             Header::Array => (0x90, 16),
             Header::Map => (0x80, 16),
         };
-        if count < fits { self.byte(first | count as u8) } else { self.long_header(header, count) }
+        if count < fits { self.short([first | count as u8]) } else { self.long_header(header, count) }
     }
 
     #[cold]
@@ -129,9 +129,9 @@ impl<'b> Canonical<'b> {
     }
 
     #[inline]
-    pub(super) fn byte(&mut self, byte: u8) -> Result<(), Refused> {
-        self.reserve(1)?;
-        self.bytes.push(byte);
+    pub(super) fn short<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused> {
+        self.reserve(N)?;
+        self.bytes.extend(&bytes);
         Ok(())
     }
 

@@ -79,11 +79,15 @@ impl<'a, 'b> Serializer for &'a mut Canonical<'b> {
 
     #[inline]
     fn serialize_u64(self, v: u64) -> Result<(), Refused> {
-        if v < 128 {
-            return self.byte(v as u8);
+        // By hand: keys are numbers as often as they are texts, and rmp's writing of them is not inlined.
+        let [a, b, c, d, e, f, g, h] = v.to_be_bytes();
+        match v {
+            0..0x80 => self.short([h]),
+            0x80..0x100 => self.short([0xcc, h]),
+            0x100..0x1_0000 => self.short([0xcd, g, h]),
+            0x1_0000..0x1_0000_0000 => self.short([0xce, e, f, g, h]),
+            _ => self.short([0xcf, a, b, c, d, e, f, g, h]),
         }
-        encode::write_uint(self, v)?;
-        Ok(())
     }
 
     fn serialize_u128(self, v: u128) -> Result<(), Refused> {
