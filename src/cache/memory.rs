@@ -230,7 +230,7 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let content = match tier.mode {
             L1::Values => Content::Value(stored.clone()),
-            L1::Sealed => Content::Sealed(sealed),
+            L1::Sealed => Content::Sealed(Box::new(sealed)),
         };
         let stands_in_until = self.stands_in_until(key, &stored.label);
         let (label, judged) = (stored.label.clone(), Judged::default());
