@@ -1,5 +1,6 @@
 //! Logical keys and their one canonical form: FORMAT.md, "Names".
 
+mod buffer;
 mod canonical;
 mod serializer;
 #[cfg(test)]
@@ -9,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use self::buffer::Buffer;
 use crate::error::KeyError;
 
 /// What an application calls a cached value: a `&str`, an integer, a tuple of plain values, a struct, an enum.
@@ -33,7 +35,13 @@ pub trait Key {
 
 impl<K: Serialize + ?Sized> Key for K {
     fn to_cache_key(&self) -> Result<CacheKey, KeyError> {
-        canonical::encode(self).map(CacheKey)
+        let mut key = Ok(CacheKey(Buffer::default()));
+        if let Ok(CacheKey(bytes)) = &mut key
+            && let Err(why) = canonical::encode(self, bytes)
+        {
+            key = Err(why);
+        }
+        key
     }
 }
 
@@ -41,7 +49,7 @@ impl<K: Serialize + ?Sized> Key for K {
 ///
 /// Made by [`Key::to_cache_key`]. It never reaches a store, and its `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheKey(Vec<u8>);
+pub struct CacheKey(Buffer);
 
 impl CacheKey {
     /// The canonical MessagePack.
@@ -52,6 +60,6 @@ impl CacheKey {
 
 impl fmt::Debug for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CacheKey({} bytes)", self.0.len())
+        write!(f, "CacheKey({} bytes)", self.as_bytes().len())
     }
 }

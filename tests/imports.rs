@@ -62,6 +62,7 @@ const TABLE: &[(&str, &[(&str, Reach)])] = &[
                     "web",
                 ]),
             ),
+            ("cache", Only(&["Hit"])),
             ("config", Only(&["fuzz"])),
             ("crypto", All),
             ("codec", All),

@@ -1,6 +1,10 @@
 //! One call with settings of its own.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 #[cfg(feature = "macros")]
 use super::source::Sorting;
@@ -9,13 +13,13 @@ use super::{
     mode::{Closed, Lenient, Mode},
     policy::Policy,
     source::Source,
-    tags::{Beginning, Trust},
+    tags::Beginning,
     value::{Label, Tags},
 };
 use crate::{
     crypto::KeyId,
     encrypted::{EncryptedBackend, is_nil},
-    error::{ComputeError, Error},
+    error::{ComputeError, Error, KeyError},
     key::{CacheKey, Key},
     metrics::Operation,
 };
@@ -68,14 +72,14 @@ impl Settings {
 #[must_use = "nothing happens until one of the calls at the end, such as get_or_compute"]
 pub struct Entry<'a> {
     cache: &'a Cache,
-    key: Result<CacheKey, Error>,
+    key: Result<CacheKey, KeyError>,
     /// `None`: those of the cache. On the heap, so that a call without its own does not carry them around.
     settings: Option<Box<Settings>>,
 }
 
 impl<'a> Entry<'a> {
     pub(super) fn new(cache: &'a Cache, key: impl Key) -> Self {
-        Self { cache, key: key.to_cache_key().map_err(Error::from), settings: None }
+        Self { cache, key: key.to_cache_key(), settings: None }
     }
 
     fn own(&mut self) -> &mut Settings {
@@ -145,16 +149,7 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// As there.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
-        self.read(Lenient::TRUST).await
-    }
-
-    async fn read<T: Value>(self, trust: Trust) -> Result<Option<T>, Error> {
-        if let Some(value) = self.cache.at_hand(Operation::Get, &self.key, trust, false) {
-            return Ok(Some(value));
-        }
-        let call = self.cache.call(Operation::Get);
-        // On the heap, as all that goes beyond memory: a hit need not carry it, and a function may ask the cache in turn.
-        call.end(call.around(Box::pin(self.cache.read(&call, self.key, trust))).await)
+        self.cache.look_up::<T, Lenient>(self.key).await
     }
 
     /// [`Cache::set`], with these settings.
@@ -164,7 +159,10 @@ impl<'a> Entry<'a> {
     pub async fn set<T: Value>(self, value: T) -> Result<(), Error> {
         let Self { cache, key, settings } = self;
         let call = cache.call(Operation::Set);
-        call.end(call.around(cache.write(&call, key, &settings_of(cache, settings), value)).await)
+        call.end(
+            call.around(cache.write(&call, key.map_err(Error::from), &settings_of(cache, settings), value))
+                .await,
+        )
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -192,16 +190,12 @@ impl<'a> Entry<'a> {
         self.compute(Lenient, Sorting(f)).await
     }
 
-    async fn compute<T: Value, E, M: Mode>(self, mode: M, f: impl Source<T, E>) -> Result<T, M::Error<E>> {
-        let Self { cache, key, settings } = self;
-        if settings.as_ref().is_none_or(|own| own.check(cache).is_ok())
-            && let Some(value) = cache.at_hand(Operation::GetOrCompute, &key, M::TRUST, M::FAIL_SAFE)
-        {
-            return Ok(value);
-        }
-        let call = cache.call(Operation::GetOrCompute);
-        let settings = settings_of(cache, settings);
-        call.end(call.around(Box::pin(cache.compute(&call, key, settings, mode, f))).await)
+    fn compute<T: Value, E, M: Mode>(
+        self,
+        mode: M,
+        f: impl Source<T, E>,
+    ) -> impl Future<Output = Result<T, M::Error<E>>> {
+        self.cache.find_or_compute(self.key, self.settings, mode, f)
     }
 
     /// [`Cache::get_or_refresh`], with these settings.
@@ -217,7 +211,10 @@ impl<'a> Entry<'a> {
     {
         let Self { cache, key, settings } = self;
         let (call, settings) = (cache.call(Operation::GetOrRefresh), settings_of(cache, settings));
-        call.end(call.around(Box::pin(cache.get_or_refresh_at(&call, key, settings, f))).await)
+        call.end(
+            call.around(Box::pin(cache.get_or_refresh_at(&call, key.map_err(Error::from), settings, f)))
+                .await,
+        )
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -232,8 +229,65 @@ impl<'a> Entry<'a> {
     {
         let Self { cache, key, settings } = self;
         let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
-        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, Lenient, f))).await)
+        call.end(
+            call.around(Box::pin(cache.refresh_at(&call, key.map_err(Error::from), settings, Lenient, f)))
+                .await,
+        )
     }
+}
+
+/// The calls that memory may answer.
+impl Cache {
+    pub(super) fn look_up<T: Value, M: Mode>(
+        &self,
+        key: Result<CacheKey, KeyError>,
+    ) -> impl Future<Output = Result<Option<T>, Error>> {
+        let at_hand = |key: &_| Some(Ok(Some(self.at_hand(Operation::Get, key, M::TRUST, false)?)));
+        at_hand_or_beyond(key, at_hand, async |key| {
+            let call = self.call(Operation::Get);
+            call.end(call.around(self.read(&call, key.map_err(Error::from), M::TRUST)).await)
+        })
+    }
+
+    pub(super) fn find_or_compute<T: Value, E, M: Mode, S: Source<T, E>>(
+        &self,
+        key: Result<CacheKey, KeyError>,
+        settings: Option<Box<Settings>>,
+        mode: M,
+        f: S,
+    ) -> impl Future<Output = Result<T, M::Error<E>>> {
+        let at_hand = |(key, settings, _): &(_, Option<Box<Settings>>, S)| {
+            let refused = settings.as_ref().is_some_and(|own| own.check(self).is_err());
+            let hit = || self.at_hand(Operation::GetOrCompute, key, M::TRUST, M::FAIL_SAFE);
+            if refused { None } else { hit().map(Ok) }
+        };
+        at_hand_or_beyond((key, settings, f), at_hand, move |(key, settings, f)| async move {
+            let call = self.call(Operation::GetOrCompute);
+            let (key, settings) = (key.map_err(Error::from), settings_of(self, settings));
+            call.end(call.around(self.compute(&call, key, settings, mode, f)).await)
+        })
+    }
+}
+
+/// What is at hand at the first poll, else what lies beyond. That is on the heap: a hit need not carry it, and a function may
+/// ask the cache in turn. The state is no `async` block's, which would be read before what was just written of it has
+/// settled.
+fn at_hand_or_beyond<C, T, B: Future<Output = T>>(
+    call: C,
+    at_hand: impl Fn(&C) -> Option<T>,
+    beyond: impl FnOnce(C) -> B,
+) -> impl Future<Output = T> {
+    // One of the two is there.
+    let (mut new, mut begun) = (Some((call, beyond)), None);
+    poll_fn(move |context| {
+        if let Some(value) = new.as_ref().and_then(|(call, _)| at_hand(call)) {
+            return Poll::Ready(value);
+        }
+        if let Some((call, beyond)) = new.take() {
+            begun = Some(Box::pin(beyond(call)));
+        }
+        begun.as_mut().map_or(Poll::Pending, |begun| begun.as_mut().poll(context))
+    })
 }
 
 fn settings_of(cache: &Cache, own: Option<Box<Settings>>) -> Settings {
@@ -264,7 +318,7 @@ impl<'a> Strict<'a> {
     /// # Errors
     /// Any [`Error`], [`Error::Unreadable`] too.
     pub async fn get<T: Value>(self) -> Result<Option<T>, Error> {
-        self.entry.read(Closed::TRUST).await
+        self.entry.cache.look_up::<T, Closed>(self.entry.key).await
     }
 
     /// [`Cache::get_or_compute`], failing closed.
@@ -293,7 +347,9 @@ impl<'a> Strict<'a> {
     {
         let (mode, Entry { cache, key, settings }) = (Closed::new(self.hard_timeout), self.entry);
         let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
-        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, mode, f))).await)
+        call.end(
+            call.around(Box::pin(cache.refresh_at(&call, key.map_err(Error::from), settings, mode, f))).await,
+        )
     }
 
     /// [`Entry::get_or_sort`], failing closed.

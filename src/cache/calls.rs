@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Cache, Value};
+use super::{Cache, Value, mode::Lenient};
 use crate::{error::Error, key::Key, metrics::Operation};
 
 impl Cache {
@@ -24,7 +24,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Key`]; [`Error::Backend`].
     pub fn get<T: Value>(&self, key: impl Key) -> impl Future<Output = Result<Option<T>, Error>> {
-        self.entry(key).get()
+        self.look_up::<T, Lenient>(key.to_cache_key())
     }
 
     /// Stores a value with the cache's ttl, in memory and in the store; it is newer than whatever is being computed.
@@ -132,7 +132,7 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.entry(key).get_or_compute(f)
+        self.find_or_compute(key.to_cache_key(), None, Lenient, f)
     }
 
     /// The value under this key at once, even a stale one, which `f` then refreshes in the background; only where there

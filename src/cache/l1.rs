@@ -33,15 +33,17 @@ pub enum L1 {
     Sealed,
 }
 
-/// One entry of the tier.
+/// One entry of the tier. In this order, what a hit looks at comes first and together: that is a line of the processor's
+/// cache less.
+#[repr(C)]
 pub(super) struct Kept {
-    pub(super) label: Label,
+    pub(super) content: Content,
+    pub(super) judged: Judged,
     /// When it came from the store or was written here, in Unix milliseconds.
     pub(super) since: u64,
+    pub(super) label: Label,
     /// Until then a stale value stands in without another try, in Unix milliseconds; 0: it has not been tried.
     pub(super) stands_in_until: u64,
-    pub(super) judged: Judged,
-    pub(super) content: Content,
     /// What it counts for, in bytes.
     pub(super) size: usize,
 }
@@ -49,7 +51,7 @@ pub(super) struct Kept {
 #[derive(Clone)]
 pub(super) enum Content {
     Value(Published),
-    Sealed(Bytes),
+    Sealed(Box<Bytes>),
 }
 
 /// What an entry counts for beyond its own bytes: its key, its label, the table.
@@ -83,14 +85,14 @@ struct Borrowed<'a> {
 }
 
 impl Hash for Borrowed<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As `SlotKey` derives it: a box hashes as its slice.
-        self.scope.hash(state);
-        self.key.hash(state);
+        SlotKey::hash_of(self.scope, self.key, state);
     }
 }
 
 impl Equivalent<SlotKey> for Borrowed<'_> {
+    #[inline]
     fn equivalent(&self, other: &SlotKey) -> bool {
         *self.scope == other.scope && *self.key == *other.key
     }

@@ -29,7 +29,7 @@ pub(super) struct Kept {
 #[derive(Clone)]
 pub(super) enum Content {
     Value(Published),
-    Sealed(Bytes),
+    Sealed(Box<Bytes>),
 }
 
 pub(super) struct Tier {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     backend::Write,
     encrypted::EncryptedBackend,
-    error::Error,
+    error::KeyError,
     key::CacheKey,
     metrics::{Call, Operation, Outcome},
 };
@@ -56,19 +56,24 @@ impl Cache {
     /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
     fn alive_at(&self, key: &[u8]) -> Option<(Arc<Kept>, Option<Outcome>, u64)> {
         let kept = self.shared.tier.as_ref()?.get(&self.scope, key)?;
+        let (answers, now) = self.alive(key, &kept)?;
+        Some((kept, answers, now))
+    }
+
+    fn alive(&self, key: &[u8], kept: &Arc<Kept>) -> Option<(Option<Outcome>, u64)> {
         if !self.accepts(&kept.label) {
             return None;
         }
         let now = self.now();
         let answers = match &kept.label {
             label if !label.is_alive(now) => {
-                self.bury(key, &kept);
+                self.bury(key, kept);
                 return None;
             }
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
             _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
         };
-        Some((kept, answers, now))
+        Some((answers, now))
     }
 
     fn stored<T: Value>(&self, key: &[u8], kept: &Kept, now: u64) -> Option<Arc<Stored<T>>> {
@@ -133,7 +138,7 @@ impl Cache {
     pub(super) fn at_hand<T: Value>(
         &self,
         operation: Operation,
-        key: &Result<CacheKey, Error>,
+        key: &Result<CacheKey, KeyError>,
         trust: Trust,
         fail_safe: bool,
     ) -> Option<T> {
@@ -142,11 +147,41 @@ impl Cache {
         Some(value)
     }
 
-    /// The fast path: one look at the clock, and nothing copied but the value.
-    fn answer<T: Value>(&self, key: &[u8], trust: Trust, fail_safe: bool) -> Option<(T, Outcome)> {
-        let (kept, answers, now) = self.alive_at(key)?;
+    /// The fast path: nothing is copied but the value, and the clock is only read exactly where that decides.
+    #[inline]
+    pub(super) fn answer<T: Value>(&self, key: &[u8], trust: Trust, fail_safe: bool) -> Option<(T, Outcome)> {
+        let (kept, surely_fresh) = self.seen_at(key, trust)?;
+        match &kept.content {
+            Content::Value(value) if surely_fresh => {
+                Some((value.downcast_ref::<Stored<T>>()?.value.clone(), Outcome::L1Hit))
+            }
+            _ => self.answer_exactly(key, &kept, trust, fail_safe),
+        }
+    }
+
+    /// What memory holds under a key, and whether it is a hit at any moment that may be now.
+    pub(super) fn seen_at(&self, key: &[u8], trust: Trust) -> Option<(Arc<Kept>, bool)> {
+        let tier = self.shared.tier.as_ref()?;
+        // Before the look, whose lock the reading would else wait for.
+        let now = self.shared.clock.about_now();
+        let kept = tier.get(&self.scope, key)?;
+        // Each holds for one unbroken time; and what is fresh is alive.
+        let fresh = now.is_surely(|now| kept.label.is_fresh(now) && self.is_recent(kept.since, now));
+        let valid = || self.shared.markers.is_remembered(&kept.judged, now, trust);
+        let surely_fresh = fresh && valid() && self.accepts(&kept.label);
+        Some((kept, surely_fresh))
+    }
+
+    fn answer_exactly<T: Value>(
+        &self,
+        key: &[u8],
+        kept: &Arc<Kept>,
+        trust: Trust,
+        fail_safe: bool,
+    ) -> Option<(T, Outcome)> {
+        let (answers, now) = self.alive(key, kept)?;
         let outcome = answers.filter(|outcome| *outcome == Outcome::L1Hit || fail_safe)?;
-        if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
+        if !self.is_recent(kept.since, now) || !self.is_valid(kept, trust, now) {
             return None;
         }
         let value = match &kept.content {
@@ -210,7 +245,7 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let content = match tier.mode {
             L1::Values => Content::Value(stored.clone()),
-            L1::Sealed => Content::Sealed(sealed),
+            L1::Sealed => Content::Sealed(Box::new(sealed)),
         };
         let stands_in_until = self.stands_in_until(key, &stored.label);
         let (label, judged) = (stored.label.clone(), Judged::default());

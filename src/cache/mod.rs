@@ -19,6 +19,8 @@ mod load;
 mod members;
 mod memory;
 mod mode;
+#[cfg(all(feature = "l1", feature = "testing"))]
+mod parts;
 mod policy;
 mod refresh;
 #[cfg(feature = "l1")]
@@ -46,6 +48,8 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "l1")]
 pub use self::l1::L1;
+#[cfg(all(feature = "l1", feature = "testing"))]
+pub use self::parts::Hit;
 pub use self::{
     builder::Builder,
     call::{Entry, Strict},

@@ -10,6 +10,7 @@ pub(super) use self::tag::Tag;
 use self::tag::{Name, Named};
 use super::verdict::{Judged, Rounds};
 use crate::{
+    clock::About,
     encrypted::MAX_SKEW_MS,
     sync::{Mutex, MutexGuard},
 };
@@ -130,9 +131,7 @@ impl Markers {
         now: u64,
         trust: Trust,
     ) -> bool {
-        // As in `is_enough`: no longer by a clock that was set back.
-        let lasts = |until: u64| now < until && until - now <= self.lifetime;
-        if trust != Trust::Answered && self.rounds.valid_until(judged).is_some_and(lasts) {
+        if self.is_remembered(judged, About::exactly(now), trust) {
             return true;
         }
         let memory = &mut self.memory();
@@ -141,6 +140,14 @@ impl Markers {
             self.rounds.remember(judged, until);
         }
         verdict == Verdict::Valid
+    }
+
+    /// Whether an entry is remembered to be valid, at any moment that may be now.
+    #[inline]
+    pub(super) fn is_remembered(&self, judged: &Judged, now: About, trust: Trust) -> bool {
+        // As in `is_enough`: no longer by a clock that was set back.
+        let lasts = |until| now.is_surely(|now| now < until && until - now <= self.lifetime);
+        trust != Trust::Answered && self.rounds.valid_until(judged).is_some_and(lasts)
     }
 
     /// The verdict; and of a valid entry, until when the store has not to be asked, if it was asked at all.

@@ -9,6 +9,7 @@ use std::{
 use rmp::encode::{self, ValueWriteError};
 use serde::{Serialize, ser};
 
+use super::buffer::Buffer;
 use crate::error::KeyError;
 
 /// The longest canonical key in bytes.
@@ -17,22 +18,22 @@ const MAX_LEN: usize = 65_536;
 const MAX_DEPTH: u8 = 64;
 /// `Some` and newtype structs inside each other: they leave no bytes, so only this bounds the stack they need.
 const MAX_WRAPPERS: u16 = 256;
-/// The first allocation in bytes: enough for nearly every key.
-const ROOM: usize = 64;
+/// The longest header in bytes, of 2^16 elements or more: what it would announce is refused.
+const MAX_HEADER: usize = 5;
 
-pub(super) fn encode<K: Serialize + ?Sized>(key: &K) -> Result<Vec<u8>, KeyError> {
-    let mut out = Canonical::default();
+/// Writes a key into an empty buffer, where it is to stay: a copy would wait for what has just been written.
+pub(super) fn encode<K: Serialize + ?Sized>(key: &K, bytes: &mut Buffer) -> Result<(), KeyError> {
+    let mut out = Canonical { bytes, entries: Vec::new(), depth: 0, wrappers: 0, refused: None };
     let done = key.serialize(&mut out);
     // The first refusal stands, even where the key's own `Serialize` renamed or swallowed it.
     match (out.refused, done) {
         (Some(why), _) | (None, Err(Refused(why))) => Err(why),
-        (None, Ok(())) => Ok(out.bytes),
+        (None, Ok(())) => Ok(()),
     }
 }
 
-#[derive(Default)]
-pub(super) struct Canonical {
-    pub(super) bytes: Vec<u8>,
+pub(super) struct Canonical<'b> {
+    pub(super) bytes: &'b mut Buffer,
     /// The finished entries of every map that is still open, those of the innermost one last.
     entries: Vec<Entry>,
     depth: u8,
@@ -79,7 +80,7 @@ impl From<io::Error> for Refused {
 }
 
 /// The only way in for bytes, so that no key outgrows the limit even for a moment.
-impl io::Write for Canonical {
+impl io::Write for Canonical<'_> {
     #[inline]
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.write_all(data).map(|()| data.len())
@@ -88,7 +89,7 @@ impl io::Write for Canonical {
     #[inline]
     fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         self.reserve(data.len()).map_err(|_| io::ErrorKind::WriteZero)?;
-        self.bytes.extend_from_slice(data);
+        self.bytes.extend(data);
         Ok(())
     }
 
@@ -97,20 +98,48 @@ impl io::Write for Canonical {
     }
 }
 
-impl Canonical {
+impl<'b> Canonical<'b> {
     pub(super) fn refuse(&mut self, why: KeyError) -> Refused {
         Refused(*self.refused.get_or_insert(why))
     }
 
-    /// Refuses `more` bytes beyond the limit; allocates once for a key that fits.
+    /// Refuses `more` bytes beyond the limit.
     #[inline]
     pub(super) fn reserve(&mut self, more: usize) -> Result<(), Refused> {
         if more > MAX_LEN - self.bytes.len() {
             return Err(self.refuse(KeyError::TooLong));
         }
-        if self.bytes.capacity() == 0 {
-            self.bytes = Vec::with_capacity(ROOM.max(more + 3)); // the longest header within the limit
-        }
+        Ok(())
+    }
+
+    /// Writes a header in its shortest form. What fits into one byte, as nearly all does, makes no detour over rmp.
+    #[inline]
+    pub(super) fn header(&mut self, header: Header, count: u32) -> Result<(), Refused> {
+        let (first, fits) = match header {
+            Header::Str => (0xa0, 32),
+            Header::Array => (0x90, 16),
+            Header::Map => (0x80, 16),
+        };
+        if count < fits { self.short([first | count as u8]) } else { self.long_header(header, count) }
+    }
+
+    #[cold]
+    fn long_header(&mut self, header: Header, count: u32) -> Result<(), Refused> {
+        Ok(header.write(self, count)?)
+    }
+
+    #[inline]
+    pub(super) fn short<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused> {
+        self.reserve(N)?;
+        self.bytes.extend(&bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Refused> {
+        self.header(Header::Str, text.len().min(MAX_LEN) as u32)?;
+        self.reserve(text.len())?;
+        self.bytes.extend(text.as_bytes());
         Ok(())
     }
 
@@ -130,6 +159,7 @@ impl Canonical {
         Ok(())
     }
 
+    #[inline]
     fn enter(&mut self) -> Result<(), Refused> {
         if self.depth == MAX_DEPTH {
             return Err(self.refuse(KeyError::TooDeep));
@@ -152,23 +182,24 @@ impl Canonical {
         name: &str,
         content: Header,
         declared: usize,
-    ) -> Result<Open<'_>, Refused> {
+    ) -> Result<Open<'_, 'b>, Refused> {
         self.begin_variant(name)?;
         Ok(Open { levels: 2, ..self.open(content, declared)? })
     }
 
     fn begin_variant(&mut self, name: &str) -> Result<(), Refused> {
         self.enter()?;
-        encode::write_map_len(self, 1)?;
-        Ok(encode::write_str(self, name)?)
+        self.header(Header::Map, 1)?;
+        self.text(name)
     }
 
     /// Begins a container. The declared length is a guess: [`retitle`](Self::retitle) puts the true one.
-    pub(super) fn open(&mut self, header: Header, declared: usize) -> Result<Open<'_>, Refused> {
+    #[inline]
+    pub(super) fn open(&mut self, header: Header, declared: usize) -> Result<Open<'_, 'b>, Refused> {
         self.enter()?;
         let start = self.bytes.len();
         let written = declared.min(MAX_LEN) as u32;
-        header.write(self, written)?;
+        self.header(header, written)?;
         let (body, first) = (self.bytes.len(), self.entries.len());
         Ok(Open { header, levels: 1, start, body, written, count: 0, first, key: None, out: self })
     }
@@ -181,10 +212,12 @@ impl Canonical {
         body: usize,
         count: u32,
     ) -> Result<(), Refused> {
-        let mut new = Vec::with_capacity(3);
-        header.write(&mut new, count)?;
-        self.reserve(new.len().saturating_sub(body - start))?;
-        self.bytes.splice(start..body, new);
+        let mut new = [0; MAX_HEADER];
+        let mut rest = &mut new[..];
+        header.write(&mut rest, count)?;
+        let length = MAX_HEADER - rest.len();
+        self.reserve(length.saturating_sub(body - start))?;
+        self.bytes.replace(start..body, &new[..length]);
         Ok(())
     }
 
@@ -204,7 +237,7 @@ impl Canonical {
         let sorted: Vec<&[u8]> = entries.iter().map(|entry| &bytes[entry.start..entry.end]).collect();
         let sorted = sorted.concat();
         bytes.truncate(body);
-        bytes.extend_from_slice(&sorted);
+        bytes.extend(&sorted);
         Ok(())
     }
 }
@@ -218,7 +251,7 @@ pub(super) enum Header {
 
 impl Header {
     /// rmp writes each in its shortest form.
-    pub(super) fn write<W: io::Write>(self, out: &mut W, count: u32) -> Result<(), ValueWriteError> {
+    fn write<W: io::Write>(self, out: &mut W, count: u32) -> Result<(), ValueWriteError> {
         match self {
             Self::Str => encode::write_str_len(out, count),
             Self::Array => encode::write_array_len(out, count),
@@ -229,7 +262,7 @@ impl Header {
 }
 
 /// An array or a map being written: its header is in `start..body`, and says `written` elements.
-pub(super) struct Open<'a> {
+pub(super) struct Open<'a, 'b> {
     header: Header,
     /// How many containers its end closes: two where it is the content of an enum's variant.
     levels: u8,
@@ -241,10 +274,11 @@ pub(super) struct Open<'a> {
     first: usize,
     /// Of a map: the bytes of a key that waits for its value.
     key: Option<Range<usize>>,
-    out: &'a mut Canonical,
+    out: &'a mut Canonical<'b>,
 }
 
-impl Open<'_> {
+impl Open<'_, '_> {
+    #[inline]
     pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         self.out.part(value)?;
         self.count += 1;
@@ -271,6 +305,7 @@ impl Open<'_> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn close(self) -> Result<(), Refused> {
         let Self { header, levels, start, body, written, count, first, key, out } = self;
         if key.is_some() {

@@ -11,16 +11,16 @@ use serde::{Serialize, Serializer, ser};
 use super::canonical::{Canonical, Header, Open, Refused};
 use crate::error::KeyError;
 
-impl<'a> Serializer for &'a mut Canonical {
+impl<'a, 'b> Serializer for &'a mut Canonical<'b> {
     type Ok = ();
     type Error = Refused;
-    type SerializeSeq = Open<'a>;
-    type SerializeTuple = Open<'a>;
-    type SerializeTupleStruct = Open<'a>;
-    type SerializeTupleVariant = Open<'a>;
-    type SerializeMap = Open<'a>;
-    type SerializeStruct = Open<'a>;
-    type SerializeStructVariant = Open<'a>;
+    type SerializeSeq = Open<'a, 'b>;
+    type SerializeTuple = Open<'a, 'b>;
+    type SerializeTupleStruct = Open<'a, 'b>;
+    type SerializeTupleVariant = Open<'a, 'b>;
+    type SerializeMap = Open<'a, 'b>;
+    type SerializeStruct = Open<'a, 'b>;
+    type SerializeStructVariant = Open<'a, 'b>;
 
     fn is_human_readable(&self) -> bool {
         false
@@ -30,20 +30,27 @@ impl<'a> Serializer for &'a mut Canonical {
         Ok(encode::write_bool(self, v)?)
     }
 
+    #[inline]
     fn serialize_i8(self, v: i8) -> Result<(), Refused> {
         self.serialize_i64(v.into())
     }
 
+    #[inline]
     fn serialize_i16(self, v: i16) -> Result<(), Refused> {
         self.serialize_i64(v.into())
     }
 
+    #[inline]
     fn serialize_i32(self, v: i32) -> Result<(), Refused> {
         self.serialize_i64(v.into())
     }
 
+    #[inline]
     fn serialize_i64(self, v: i64) -> Result<(), Refused> {
-        encode::write_sint(self, v)?; // writes what is not negative as write_uint does
+        if let Ok(v) = u64::try_from(v) {
+            return self.serialize_u64(v);
+        }
+        encode::write_sint(self, v)?;
         Ok(())
     }
 
@@ -55,21 +62,32 @@ impl<'a> Serializer for &'a mut Canonical {
         }
     }
 
+    #[inline]
     fn serialize_u8(self, v: u8) -> Result<(), Refused> {
         self.serialize_u64(v.into())
     }
 
+    #[inline]
     fn serialize_u16(self, v: u16) -> Result<(), Refused> {
         self.serialize_u64(v.into())
     }
 
+    #[inline]
     fn serialize_u32(self, v: u32) -> Result<(), Refused> {
         self.serialize_u64(v.into())
     }
 
+    #[inline]
     fn serialize_u64(self, v: u64) -> Result<(), Refused> {
-        encode::write_uint(self, v)?;
-        Ok(())
+        // By hand: keys are numbers as often as they are texts, and rmp's writing of them is not inlined.
+        let [a, b, c, d, e, f, g, h] = v.to_be_bytes();
+        match v {
+            0..0x80 => self.short([h]),
+            0x80..0x100 => self.short([0xcc, h]),
+            0x100..0x1_0000 => self.short([0xcd, g, h]),
+            0x1_0000..0x1_0000_0000 => self.short([0xce, e, f, g, h]),
+            _ => self.short([0xcf, a, b, c, d, e, f, g, h]),
+        }
     }
 
     fn serialize_u128(self, v: u128) -> Result<(), Refused> {
@@ -91,9 +109,9 @@ impl<'a> Serializer for &'a mut Canonical {
         self.serialize_str(v.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, v: &str) -> Result<(), Refused> {
-        self.reserve(v.len())?;
-        Ok(encode::write_str(self, v)?)
+        self.text(v)
     }
 
     fn serialize_bytes(self, v: &[u8]) -> Result<(), Refused> {
@@ -142,15 +160,16 @@ impl<'a> Serializer for &'a mut Canonical {
         self.variant(variant, value)
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Open<'a>, Refused> {
+    fn serialize_seq(self, len: Option<usize>) -> Result<Open<'a, 'b>, Refused> {
         self.open(Header::Array, len.unwrap_or(0))
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Open<'a>, Refused> {
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<Open<'a, 'b>, Refused> {
         self.open(Header::Array, len)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Open<'a>, Refused> {
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Open<'a, 'b>, Refused> {
         self.open(Header::Array, len)
     }
 
@@ -160,15 +179,15 @@ impl<'a> Serializer for &'a mut Canonical {
         _: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Open<'a>, Refused> {
+    ) -> Result<Open<'a, 'b>, Refused> {
         self.open_variant(variant, Header::Array, len)
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Open<'a>, Refused> {
+    fn serialize_map(self, len: Option<usize>) -> Result<Open<'a, 'b>, Refused> {
         self.open(Header::Map, len.unwrap_or(0))
     }
 
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Open<'a>, Refused> {
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Open<'a, 'b>, Refused> {
         self.open(Header::Map, len)
     }
 
@@ -178,23 +197,23 @@ impl<'a> Serializer for &'a mut Canonical {
         _: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Open<'a>, Refused> {
+    ) -> Result<Open<'a, 'b>, Refused> {
         self.open_variant(variant, Header::Map, len)
     }
 
     /// Written piece by piece: a `Display` without end meets the limit, not the end of the memory.
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Refused> {
         let start = self.bytes.len();
-        Header::Str.write(self, 0)?;
+        self.header(Header::Str, 0)?;
         let body = self.bytes.len();
         write!(Text(self), "{value}").map_err(|fmt::Error| self.refuse(KeyError::Serialize))?;
         self.retitle(Header::Str, start, body, (self.bytes.len() - body) as u32)
     }
 }
 
-struct Text<'a>(&'a mut Canonical);
+struct Text<'a, 'b>(&'a mut Canonical<'b>);
 
-impl fmt::Write for Text<'_> {
+impl fmt::Write for Text<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         io::Write::write_all(self.0, text.as_bytes()).map_err(|_| fmt::Error)
     }
@@ -202,7 +221,7 @@ impl fmt::Write for Text<'_> {
 
 macro_rules! arrays {
     ($($of:ident::$push:ident),*) => {$(
-        impl ser::$of for Open<'_> {
+        impl ser::$of for Open<'_, '_> {
             type Ok = ();
             type Error = Refused;
 
@@ -224,7 +243,7 @@ arrays!(
     SerializeTupleVariant::serialize_field
 );
 
-impl ser::SerializeMap for Open<'_> {
+impl ser::SerializeMap for Open<'_, '_> {
     type Ok = ();
     type Error = Refused;
 
@@ -243,7 +262,7 @@ impl ser::SerializeMap for Open<'_> {
 
 macro_rules! structs {
     ($($of:ident),*) => {$(
-        impl ser::$of for Open<'_> {
+        impl ser::$of for Open<'_, '_> {
             type Ok = ();
             type Error = Refused;
 

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+#[cfg(feature = "l1")]
+pub use crate::cache::Hit;
 #[cfg(feature = "aws-lc-rs")]
 use crate::crypto::AwsLc;
 use crate::{

@@ -1,6 +1,9 @@
 //! The in-memory tier.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use blindcache::{Cache, L1};
 
@@ -58,6 +61,21 @@ async fn another_process_s_write_shows_after_the_l1_ttl() {
         assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
         assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(3)).await, Ok(3));
     }
+}
+
+#[tokio::test]
+async fn another_process_s_write_shows_after_the_l1_ttl_whatever_is_known_of_markers() {
+    let world = World::new();
+    let cache = world.builder().marker_ttl(secs(100)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    }
+    world.cache().set("k", 2).await.unwrap();
+    world.clock.advance(secs(30) - ms(1));
+    assert_eq!(cache.get("k").await.unwrap(), Some(1));
+    world.clock.advance(ms(1));
+    assert_eq!(cache.get("k").await.unwrap(), Some(2));
 }
 
 #[tokio::test]
@@ -287,5 +305,24 @@ async fn many_keys_in_memory_are_all_apart() {
     let values = cache.get_many::<i32>(0..20_000).await.unwrap();
     for (key, value) in (0..).zip(values) {
         assert_eq!(value, Some(key).filter(|key| *key < 10_000));
+    }
+}
+
+/// A coarse clock, by which a hit may go, is behind it.
+#[tokio::test]
+async fn value_ends_to_the_millisecond_by_the_system_s_clock() {
+    let unix_ms = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let cache = Cache::in_memory().ttl(Duration::from_millis(120)).build().unwrap();
+    for _ in 0..6 {
+        let before = unix_ms();
+        cache.set("user", 1).await.unwrap();
+        let after = unix_ms();
+        loop {
+            let asked = unix_ms();
+            match cache.get::<i32>("user").await.unwrap() {
+                Some(_) => assert!(asked < after + 120, "a hit {} ms after its end", asked - after - 120),
+                None => break assert!(unix_ms() >= before + 120, "no hit before its end"),
+            }
+        }
     }
 }

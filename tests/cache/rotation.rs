@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use blindcache::{
-    Cache, EncryptedBackend, Keyring, L1, MasterKey, MemoryBackend, TenantKeys, testing::HostileBackend,
+    Cache, EncryptedBackend, Keyring, L1, MasterKey, MemoryBackend, TenantKeys,
+    testing::{Clock, HostileBackend},
 };
 use tokio::sync::oneshot;
 
@@ -43,6 +44,21 @@ async fn memory_gives_nothing_that_was_sealed_by_a_key_no_longer_accepted() {
         assert_eq!((both.get("key").await.unwrap(), new.get("key").await.unwrap()), (Some(2), Some(2)));
         assert_eq!(old.get::<i32>("key").await.unwrap(), None);
     }
+}
+
+/// Once one handle has found a value valid, another does not go by that alone.
+#[tokio::test]
+async fn hit_of_one_handle_is_none_of_another_whose_keys_do_not_open_it() {
+    let (masters, clock) = (Masters::new(), Clock::at(1_790_000_000_000));
+    let store = EncryptedBackend::new(MemoryBackend::new(), masters.tenant(0, &[])).clock(&clock);
+    let old = Cache::builder(store).build().unwrap();
+    let new = old.for_tenant(masters.tenant(1, &[]));
+    old.set("key", 1).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(old.get("key").await.unwrap(), Some(1));
+    }
+    assert_eq!(old.stats().l1_hits, 2);
+    assert_eq!(new.get::<i32>("key").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub fn all(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Recor
     tenants(ground, quick, effort, records);
     tasks(ground, quick, effort, records);
     l1(ground, quick, effort, records);
+    threads(ground, effort, records);
 }
 
 fn labels(what: &str, op: &str, value: impl ToString) -> Labels {
@@ -195,6 +196,31 @@ fn l1(ground: &Ground, quick: bool, effort: Effort, records: &mut Vec<Record>) {
     case.run(effort, records);
 }
 
+/// Hits at random keys from several threads at once: half the time by two would be perfect.
+fn threads(ground: &Ground, effort: Effort, records: &mut Vec<Record>) {
+    const ENTRIES: u64 = 1_000;
+    /// Of each thread in a turn, beside which its start is nothing.
+    const CALLS: usize = 100_000;
+    let (mut case, mut random) = (Case::default(), fastrand::Rng::with_seed(7));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for (row, threads) in [1, 2, 4, 8].into_iter().filter(|threads| *threads <= cores).enumerate() {
+        for kind in Kind::ALL {
+            let keys: Vec<Vec<u64>> =
+                (0..threads).map(|_| (0..1 << 12).map(|_| random.u64(0..ENTRIES)).collect()).collect();
+            let filled = kind.fill(ground.serial, ENTRIES);
+            case.add_beside(2 * row, &labels("threads, L1", "get", threads), kind.name(), move |_| {
+                std::thread::scope(|scope| {
+                    for keys in &keys {
+                        scope.spawn(|| filled.get_each(keys.iter().cycle().take(CALLS)));
+                    }
+                });
+                CALLS * threads
+            });
+        }
+    }
+    case.run(effort, records);
+}
+
 /// A cache of this process, of numbers.
 pub enum Filled {
     Quick(Quick<u64, u64>),
@@ -215,6 +241,16 @@ impl Filled {
             Self::Blind(cache) => cache.get(key).await,
         };
         black_box(value);
+    }
+
+    /// By a thread of its own.
+    fn get_each<'a>(&self, keys: impl Iterator<Item = &'a u64>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            for key in keys {
+                self.get(key).await;
+            }
+        });
     }
 
     async fn set(&self, key: &u64) {

@@ -1,7 +1,7 @@
 //! The table of the keys in use.
 
 use std::{
-    hash::BuildHasher,
+    hash::{BuildHasher, Hash, Hasher},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -16,10 +16,25 @@ use super::{Mutex, MutexGuard, slot::Slot};
 const SHARDS: usize = 32;
 
 /// The name of a slot: the scope of a tenant and namespace, and a canonical key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SlotKey {
     pub(crate) scope: [u8; 16],
     pub(crate) key: Box<[u8]>,
+}
+
+impl SlotKey {
+    /// Hashes its parts, without their lengths: one of them is always the same.
+    #[inline]
+    pub(crate) fn hash_of<H: Hasher>(scope: &[u8; 16], key: &[u8], state: &mut H) {
+        state.write(scope);
+        state.write(key);
+    }
+}
+
+impl Hash for SlotKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Self::hash_of(&self.scope, &self.key, state);
+    }
 }
 
 type Shard = HashTable<Arc<Slot>>;

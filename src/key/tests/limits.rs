@@ -1,10 +1,13 @@
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::{Value, json};
 
 use super::{
-    super::{CacheKey, Key},
+    super::{
+        CacheKey, Key,
+        buffer::{Buffer, INLINE},
+    },
     Shape, bytes, refused,
 };
 use crate::error::KeyError;
@@ -131,11 +134,37 @@ fn endless_keys_meet_the_limit_first() {
 }
 
 #[test]
-fn a_common_key_takes_one_allocation() {
-    for key in [&"user:42" as &dyn Key, &("user", 42), &("user", 42, Some("de"), true)] {
+fn a_common_key_takes_no_allocation_and_a_long_text_one() {
+    let uuid = "session:6f9619ff-8b86-d011-b42d-00c04fc964ff"; // 44 characters
+    let full = "x".repeat(INLINE - 2);
+    let short: [&dyn Key; 5] =
+        [&"user:42", &("user", 42), &("user", 42, Some("de"), true), &uuid, &full.as_str()];
+    for key in short {
         let CacheKey(bytes) = key.to_cache_key().unwrap();
-        assert_eq!(bytes.capacity(), 64, "the first room was enough");
+        assert!(matches!(bytes, Buffer::Inline { .. }), "{} bytes", bytes.len());
     }
-    let CacheKey(bytes) = "x".repeat(500).to_cache_key().unwrap();
-    assert_eq!(bytes.capacity(), 503);
+    let CacheKey(Buffer::Heap(bytes)) = "x".repeat(INLINE - 1).to_cache_key().unwrap() else { panic!() };
+    assert_eq!((bytes.len(), bytes.capacity()), (INLINE + 1, 2 * INLINE));
+    let CacheKey(Buffer::Heap(bytes)) = "x".repeat(500).to_cache_key().unwrap() else { panic!() };
+    assert_eq!((bytes.len(), bytes.capacity()), (503, 503));
+}
+
+#[test]
+fn equal_bytes_are_one_key_wherever_they_lie() {
+    // Its header is at first one for more elements, which does not fit beside them.
+    by_hand!(Boastful, |serializer| {
+        let mut seq = serializer.serialize_seq(Some(65_536))?;
+        (0..42).try_for_each(|_| seq.serialize_element(&1))?;
+        seq.end()
+    });
+    let (heap, inline) = (Boastful.to_cache_key().unwrap(), vec![1; 42].to_cache_key().unwrap());
+    assert!(matches!((&heap.0, &inline.0), (Buffer::Heap(_), Buffer::Inline { .. })));
+    assert!(
+        heap == inline && heap.cmp(&inline).is_eq() && heap.partial_cmp(&inline) == Some(heap.cmp(&inline))
+    );
+    assert_eq!(HashSet::from([heap.clone(), inline.clone(), heap]).len(), 1);
+    for (smaller, larger) in [(1, 2), (1, 200), (200, 201)] {
+        let key = |length| "x".repeat(length).to_cache_key().unwrap();
+        assert!(key(smaller) < key(larger) && key(smaller) != key(larger));
+    }
 }
