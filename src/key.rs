@@ -1,6 +1,5 @@
 //! Logical keys and their one canonical form: FORMAT.md, "Names".
 
-mod buffer;
 mod canonical;
 mod serializer;
 #[cfg(test)]
@@ -9,9 +8,14 @@ mod tests;
 use std::fmt;
 
 use serde::Serialize;
+use tinyvec::TinyVec;
 
-use self::buffer::Buffer;
 use crate::error::KeyError;
+
+/// How many bytes of a key lie inline, so that looking it up allocates nothing: enough for nearly every key.
+const INLINE: usize = 46;
+/// On the heap only where they are more.
+type Bytes = TinyVec<[u8; INLINE]>;
 
 /// What an application calls a cached value: a `&str`, an integer, a tuple of plain values, a struct, an enum.
 ///
@@ -35,7 +39,7 @@ pub trait Key {
 
 impl<K: Serialize + ?Sized> Key for K {
     fn to_cache_key(&self) -> Result<CacheKey, KeyError> {
-        let mut key = Ok(CacheKey(Buffer::default()));
+        let mut key = Ok(CacheKey(Bytes::new()));
         if let Ok(CacheKey(bytes)) = &mut key
             && let Err(why) = canonical::encode(self, bytes)
         {
@@ -49,7 +53,7 @@ impl<K: Serialize + ?Sized> Key for K {
 ///
 /// Made by [`Key::to_cache_key`]. It never reaches a store, and its `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheKey(Buffer);
+pub struct CacheKey(Bytes);
 
 impl CacheKey {
     /// The canonical MessagePack.

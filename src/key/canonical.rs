@@ -9,7 +9,7 @@ use std::{
 use rmp::encode::{self, ValueWriteError};
 use serde::{Serialize, ser};
 
-use super::buffer::Buffer;
+use super::Bytes;
 use crate::error::KeyError;
 
 /// The longest canonical key in bytes.
@@ -22,7 +22,7 @@ const MAX_WRAPPERS: u16 = 256;
 const MAX_HEADER: usize = 5;
 
 /// Writes a key into an empty buffer, where it is to stay: a copy would wait for what has just been written.
-pub(super) fn encode<K: Serialize + ?Sized>(key: &K, bytes: &mut Buffer) -> Result<(), KeyError> {
+pub(super) fn encode<K: Serialize + ?Sized>(key: &K, bytes: &mut Bytes) -> Result<(), KeyError> {
     let mut out = Canonical { bytes, entries: Vec::new(), depth: 0, wrappers: 0, refused: None };
     let done = key.serialize(&mut out);
     // The first refusal stands, even where the key's own `Serialize` renamed or swallowed it.
@@ -33,7 +33,7 @@ pub(super) fn encode<K: Serialize + ?Sized>(key: &K, bytes: &mut Buffer) -> Resu
 }
 
 pub(super) struct Canonical<'b> {
-    pub(super) bytes: &'b mut Buffer,
+    pub(super) bytes: &'b mut Bytes,
     /// The finished entries of every map that is still open, those of the innermost one last.
     entries: Vec<Entry>,
     depth: u8,
@@ -89,7 +89,7 @@ impl io::Write for Canonical<'_> {
     #[inline]
     fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         self.reserve(data.len()).map_err(|_| io::ErrorKind::WriteZero)?;
-        self.bytes.extend(data);
+        self.bytes.extend_from_slice(data);
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl<'b> Canonical<'b> {
     #[inline]
     pub(super) fn short<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused> {
         self.reserve(N)?;
-        self.bytes.extend(&bytes);
+        self.bytes.extend_from_slice(&bytes);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl<'b> Canonical<'b> {
     pub(super) fn text(&mut self, text: &str) -> Result<(), Refused> {
         self.header(Header::Str, text.len().min(MAX_LEN) as u32)?;
         self.reserve(text.len())?;
-        self.bytes.extend(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
         Ok(())
     }
 
@@ -217,7 +217,10 @@ impl<'b> Canonical<'b> {
         header.write(&mut rest, count)?;
         let length = MAX_HEADER - rest.len();
         self.reserve(length.saturating_sub(body - start))?;
-        self.bytes.replace(start..body, &new[..length]);
+        let rest = self.bytes[body..].to_vec();
+        self.bytes.truncate(start);
+        self.bytes.extend_from_slice(&new[..length]);
+        self.bytes.extend_from_slice(&rest);
         Ok(())
     }
 
@@ -237,7 +240,7 @@ impl<'b> Canonical<'b> {
         let sorted: Vec<&[u8]> = entries.iter().map(|entry| &bytes[entry.start..entry.end]).collect();
         let sorted = sorted.concat();
         bytes.truncate(body);
-        bytes.extend(&sorted);
+        bytes.extend_from_slice(&sorted);
         Ok(())
     }
 }
