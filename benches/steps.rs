@@ -141,33 +141,6 @@ fn hit(criterion: &mut Criterion) {
     criterion.benchmark_group("L1 hit").bench_function(BenchmarkId::new(NONE, PROFILE), |bencher| {
         bencher.iter(|| now(cache.get::<Arc<Profile>>(black_box("user:42"))).unwrap().unwrap());
     });
-    parts(criterion, &cache);
-}
-
-/// Of what that hit consists: from `look` on, each does what the one before it does, and more.
-#[cfg(feature = "l1")]
-fn parts(criterion: &mut Criterion, cache: &blindcache::Cache) {
-    use std::sync::Arc;
-
-    use blindcache::testing::bench::Hit;
-    use values::{PROFILE, Profile};
-
-    let mut group = criterion.benchmark_group("parts of an L1 hit");
-    let id = |part| BenchmarkId::new(part, PROFILE);
-    let bare = quick_cache::sync::Cache::<String, Arc<Profile>>::new(10_000);
-    bare.insert("user:42".to_owned(), Arc::new(Profile::ada()));
-    group.bench_function(id("bare quick_cache"), |it| it.iter(|| bare.get(black_box("user:42")).unwrap()));
-    let hit = Hit::new(cache, "user:42");
-    group.bench_function(id("canonical key"), |it| it.iter(|| black_box("user:42").to_cache_key().unwrap()));
-    group.bench_function(id("exact clock"), |it| it.iter(|| black_box(&hit).exact_clock()));
-    group.bench_function(id("coarse clock"), |it| it.iter(|| black_box(&hit).coarse_clock()));
-    group.bench_function(id("look"), |it| it.iter(|| black_box(&hit).look().unwrap()));
-    group.bench_function(id("judged"), |it| it.iter(|| black_box(&hit).judged().unwrap()));
-    group.bench_function(id("value"), |it| it.iter(|| black_box(&hit).value::<Arc<Profile>>().unwrap()));
-    group.bench_function(id("counted"), |it| it.iter(|| black_box(&hit).counted::<Arc<Profile>>().unwrap()));
-    let get = || now(cache.get::<Arc<Profile>>(black_box("user:42"))).unwrap().unwrap();
-    group.bench_function(id("whole"), |it| it.iter(get));
-    group.finish();
 }
 
 /// Polls a future that never waits.

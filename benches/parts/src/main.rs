@@ -1,4 +1,5 @@
-//! What each part of a get and of a set costs over Redis: right after a round trip, and once more at once.
+//! What each part of a get and of a set costs over Redis, right after a round trip and once more at once; and each part of a
+//! hit in memory.
 //!
 //! ```text
 //! cargo run --release -p blindcache-parts -- FILE           # one JSON object for each row
@@ -11,6 +12,7 @@
 //! itself takes. The rows at the end are whole calls on a connection, as differences to the call that is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a benchmark
 
+mod hit;
 mod parts;
 mod whole;
 
@@ -42,7 +44,8 @@ const SIZES: usize = 4;
 /// Medians in nanoseconds.
 pub struct Row {
     pub name: &'static str,
-    pub cold: f64,
+    /// `None` of hits in memory, before which nobody waits for a server.
+    pub cold: Option<f64>,
     /// `None` of whole calls, which are cold.
     pub warm: Option<f64>,
 }
@@ -66,17 +69,20 @@ fn main() {
             rows.extend(Whole::new(&server.url(), *length).await.rows(rounds).await);
             rows
         });
-        println!("\n{size:<24}{:>10}{:>10}", "cold ns", "warm ns");
-        for Row { name, cold, warm } in rows {
-            println!(
-                "{name:<24}{cold:>10.0}{:>10}",
-                warm.map_or_else(String::new, |warm| format!("{warm:.0}"))
-            );
-            let row = serde_json::json!({
-                "size": size, "row": name, "rounds": rounds, "cold_ns": cold, "warm_ns": warm,
-            });
-            writeln!(file, "{row}").unwrap();
-        }
+        tell(size, rows, rounds, &mut file);
+    }
+    tell("L1 hit", runtime.block_on(hit::rows(rounds)), rounds, &mut file);
+}
+
+fn tell(size: &str, rows: Vec<Row>, rounds: usize, file: &mut File) {
+    println!("\n{size:<24}{:>10}{:>10}", "cold ns", "warm ns");
+    for Row { name, cold, warm } in rows {
+        let shown = [cold, warm].map(|ns| ns.map_or_else(String::new, |ns| format!("{ns:.1}")));
+        println!("{name:<24}{:>10}{:>10}", shown[0], shown[1]);
+        let row = serde_json::json!({
+            "size": size, "row": name, "rounds": rounds, "cold_ns": cold, "warm_ns": warm,
+        });
+        writeln!(file, "{row}").unwrap();
     }
 }
 

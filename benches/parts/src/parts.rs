@@ -138,7 +138,11 @@ impl Parts {
         let medians = samples.into_iter().map(|(cold, warm)| (median(cold), median(warm)));
         let mut rows = named.zip(medians);
         let (_, (clock_cold, clock_warm)) = rows.next().unwrap();
-        rows.map(|(name, (cold, warm))| Row { name, cold: cold - clock_cold, warm: Some(warm - clock_warm) })
-            .collect()
+        rows.map(|(name, (cold, warm))| Row {
+            name,
+            cold: Some(cold - clock_cold),
+            warm: Some(warm - clock_warm),
+        })
+        .collect()
     }
 }

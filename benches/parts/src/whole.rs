@@ -61,7 +61,7 @@ impl Whole {
     pub async fn rows(self, rounds: usize) -> Vec<Row> {
         let gets = self.differences(rounds, async |way| self.get(way).await).await;
         let sets = self.differences(rounds, async |way| self.set(way).await).await;
-        let row = |name, cold| Row { name, cold, warm: None };
+        let row = |name, cold| Row { name, cold: Some(cold), warm: None };
         vec![
             row("get, bare redis", gets[0]),
             row("get, RedisBackend", gets[1]),

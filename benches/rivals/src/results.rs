@@ -51,14 +51,14 @@ pub struct Crypto {
     pub median_ratio: f64,
 }
 
-/// A row of `benches/parts`: a part of a call by itself, or what a whole call takes more than another.
+/// A row of `benches/parts`: a part of a call by itself, or what a whole call takes more than another; medians.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
     pub size: String,
     pub row: String,
     pub rounds: usize,
-    /// Right after a round trip, in nanoseconds.
-    pub cold_ns: f64,
+    /// Right after a round trip, in nanoseconds; `None` of hits in memory.
+    pub cold_ns: Option<f64>,
     /// Once more at once, in nanoseconds; `None` of whole calls.
     pub warm_ns: Option<f64>,
 }

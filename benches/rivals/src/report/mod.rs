@@ -66,6 +66,7 @@ fn block_of(name: &str, results: &Results) -> String {
         "goals" => goals::table(results),
         "parts" => parts::table(results),
         "why" => parts::why(results),
+        "hit" => parts::hit(results),
         "ahead" => ahead::list(results),
         "steps" => table::steps(results),
         "crypto" => table::crypto(results),

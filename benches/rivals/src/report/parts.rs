@@ -12,15 +12,18 @@ use crate::{
     results::{Part, Results},
 };
 
-/// How a part was measured.
-type When = fn(&Part) -> f64;
+/// Under which the parts of a hit in memory stand.
+const HIT: &str = "L1 hit";
 
-fn cold(part: &Part) -> f64 {
+/// How a part was measured.
+type When = fn(&Part) -> Option<f64>;
+
+fn cold(part: &Part) -> Option<f64> {
     part.cold_ns
 }
 
-fn warm(part: &Part) -> f64 {
-    part.warm_ns.unwrap_or(f64::NAN)
+fn warm(part: &Part) -> Option<f64> {
+    part.warm_ns
 }
 
 /// A line of a sum: what it is called, the rows that count, and those that are taken off, since a plain client has them too.
@@ -53,13 +56,17 @@ const SET_BARE: [Sum; 4] =
 
 impl Sum {
     fn of(&self, results: &Results, size: &str, when: When) -> Option<f64> {
-        let row = |row: &&str| results.parts.iter().find(|it| it.size == size && it.row == **row).map(when);
+        let row = |row: &&str| find(results, size, row).and_then(when);
         let total = |rows: &[&str]| rows.iter().map(row).sum::<Option<f64>>();
         match self.plus {
             [] => row(&self.name),
             plus => Some(total(plus)? - total(self.less)?),
         }
     }
+}
+
+fn find<'a>(results: &'a Results, size: &str, row: &str) -> Option<&'a Part> {
+    results.parts.iter().find(|it| it.size == size && it.row == row)
 }
 
 fn total(sums: &[Sum], results: &Results, size: &str, when: When) -> Option<f64> {
@@ -69,7 +76,7 @@ fn total(sums: &[Sum], results: &Results, size: &str, when: When) -> Option<f64>
 /// Of a get and of a set: each part, right after a round trip and warm, by size.
 pub fn table(results: &Results) -> String {
     let mut sizes: Vec<&str> = Vec::new();
-    for part in &results.parts {
+    for part in results.parts.iter().filter(|part| part.size != HIT) {
         if !sizes.contains(&part.size.as_str()) {
             sizes.push(&part.size);
         }
@@ -98,10 +105,7 @@ pub fn table(results: &Results) -> String {
         };
         line("**all of these**", &|size| both(sums, size));
         line("of it the bare cryptography", &|size| both(bare, size));
-        let whole = |name: &str, size: &str| {
-            let row = results.parts.iter().find(|it| it.size == size && it.row == format!("{op}, {name}"));
-            row.map(|it| it.cold_ns)
-        };
+        let whole = |name: &str, size: &str| find(results, size, &format!("{op}, {name}")).and_then(cold);
         let measured = |size: &str| {
             let coding = Sum { name: plain, plus: &[], less: &[] }.of(results, size, cold)?;
             Some(whole("EncryptedBackend", size)? - coding)
@@ -109,6 +113,28 @@ pub fn table(results: &Results) -> String {
         line("measured as a whole", &|size| cell(measured(size), None));
         line("`RedisBackend`, beyond the bare client", &|size| cell(whole("RedisBackend", size), None));
         line("the bare client, all of its round trip", &|size| cell(whole("bare redis", size), None));
+    }
+    text
+}
+
+/// Of a hit in memory: what each part adds.
+pub fn hit(results: &Results) -> String {
+    let ns = |row: &str| find(results, HIT, row).and_then(warm).unwrap_or(f64::NAN);
+    let lines = [
+        ("canonical key", ns("canonical key")),
+        ("look it up, behind an `Arc` of its own", ns("look")),
+        ("judge it, by the coarse clock", ns("judged") - ns("look")),
+        ("clone the value's `Arc`", ns("value") - ns("judged")),
+        ("count the hit", ns("counted") - ns("value")),
+        ("the future around it", ns("whole") - ns("counted") - ns("canonical key")),
+        ("**all of it**", ns("whole")),
+        ("a bare quick_cache get of the same", ns("bare quick_cache")),
+        ("the coarse clock by itself", ns("coarse clock")),
+        ("the exact clock by itself, near the end of a value", ns("exact clock")),
+    ];
+    let mut text = String::from("| part | median |\n|---|---|\n");
+    for (part, ns) in lines {
+        writeln!(text, "| {part} | {} |", signed(ns)).unwrap();
     }
     text
 }
