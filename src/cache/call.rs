@@ -159,10 +159,7 @@ impl<'a> Entry<'a> {
     pub async fn set<T: Value>(self, value: T) -> Result<(), Error> {
         let Self { cache, key, settings } = self;
         let call = cache.call(Operation::Set);
-        call.end(
-            call.around(cache.write(&call, key.map_err(Error::from), &settings_of(cache, settings), value))
-                .await,
-        )
+        call.end(call.around(cache.write(&call, key, &settings_of(cache, settings), value)).await)
     }
 
     /// [`Cache::get_or_compute`], with these settings.
@@ -211,10 +208,7 @@ impl<'a> Entry<'a> {
     {
         let Self { cache, key, settings } = self;
         let (call, settings) = (cache.call(Operation::GetOrRefresh), settings_of(cache, settings));
-        call.end(
-            call.around(Box::pin(cache.get_or_refresh_at(&call, key.map_err(Error::from), settings, f)))
-                .await,
-        )
+        call.end(call.around(Box::pin(cache.get_or_refresh_at(&call, key, settings, f))).await)
     }
 
     /// [`Cache::refresh`], with these settings.
@@ -229,10 +223,7 @@ impl<'a> Entry<'a> {
     {
         let Self { cache, key, settings } = self;
         let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
-        call.end(
-            call.around(Box::pin(cache.refresh_at(&call, key.map_err(Error::from), settings, Lenient, f)))
-                .await,
-        )
+        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, Lenient, f))).await)
     }
 }
 
@@ -245,7 +236,7 @@ impl Cache {
         let at_hand = |key: &_| Some(Ok(Some(self.at_hand(Operation::Get, key, M::TRUST, false)?)));
         at_hand_or_beyond(key, at_hand, async |key| {
             let call = self.call(Operation::Get);
-            call.end(call.around(self.read(&call, key.map_err(Error::from), M::TRUST)).await)
+            call.end(call.around(self.read(&call, key, M::TRUST)).await)
         })
     }
 
@@ -263,7 +254,7 @@ impl Cache {
         };
         at_hand_or_beyond((key, settings, f), at_hand, move |(key, settings, f)| async move {
             let call = self.call(Operation::GetOrCompute);
-            let (key, settings) = (key.map_err(Error::from), settings_of(self, settings));
+            let settings = settings_of(self, settings);
             call.end(call.around(self.compute(&call, key, settings, mode, f)).await)
         })
     }
@@ -347,9 +338,7 @@ impl<'a> Strict<'a> {
     {
         let (mode, Entry { cache, key, settings }) = (Closed::new(self.hard_timeout), self.entry);
         let (call, settings) = (cache.call(Operation::Refresh), settings_of(cache, settings));
-        call.end(
-            call.around(Box::pin(cache.refresh_at(&call, key.map_err(Error::from), settings, mode, f))).await,
-        )
+        call.end(call.around(Box::pin(cache.refresh_at(&call, key, settings, mode, f))).await)
     }
 
     /// [`Entry::get_or_sort`], failing closed.

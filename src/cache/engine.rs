@@ -15,7 +15,7 @@ use super::{
     value::Stored,
 };
 use crate::{
-    error::Error,
+    error::{Error, KeyError},
     key::CacheKey,
     metrics::{Call, Outcome},
 };
@@ -45,11 +45,11 @@ impl Cache {
     /// The key of a call, or `None` where key or settings are refused and the call goes on without the cache.
     pub(super) fn admit<E, M: Mode>(
         &self,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         settings: &Settings,
         mode: M,
     ) -> Result<Option<CacheKey>, M::Error<E>> {
-        match key.and_then(|key| settings.check(self).map(|()| key)) {
+        match key.map_err(Error::from).and_then(|key| settings.check(self).map(|()| key)) {
             Ok(key) => Ok(Some(key)),
             Err(error) => {
                 self.trouble(&error);
@@ -62,7 +62,7 @@ impl Cache {
     pub(super) async fn compute<T: Value, E, M: Mode>(
         &self,
         call: &Call<'_>,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         settings: Settings,
         mode: M,
         f: impl Source<T, E>,

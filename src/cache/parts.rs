@@ -1,4 +1,4 @@
-//! A hit in memory, part by part: for `benches/steps.rs`.
+//! A hit in memory, part by part: for `benches/parts`.
 
 use super::{Cache, Value, tags::Trust};
 use crate::{

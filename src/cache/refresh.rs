@@ -17,7 +17,7 @@ use super::{
     value::{Label, Stored},
 };
 use crate::{
-    error::Error,
+    error::KeyError,
     key::CacheKey,
     metrics::{self, Call, Operation, Outcome},
 };
@@ -27,7 +27,7 @@ impl Cache {
     pub(super) async fn get_or_refresh_at<T: Value, E, F>(
         &self,
         call: &Call<'_>,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         settings: Settings,
         f: F,
     ) -> Result<T, E>
@@ -83,7 +83,7 @@ impl Cache {
     pub(super) async fn refresh_at<T: Value, E, M: Mode>(
         &self,
         call: &Call<'_>,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         settings: Settings,
         mode: M,
         f: impl Source<T, E, Output = Result<T, E>>,

@@ -17,7 +17,7 @@ impl Cache {
     pub(super) async fn read<T: Value>(
         &self,
         call: &Call<'_>,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         trust: Trust,
     ) -> Result<Option<T>, Error> {
         let key = key?;
@@ -41,7 +41,7 @@ impl Cache {
     pub(super) async fn write<T: Value>(
         &self,
         call: &Call<'_>,
-        key: Result<CacheKey, Error>,
+        key: Result<CacheKey, KeyError>,
         settings: &Settings,
         value: T,
     ) -> Result<(), Error> {
