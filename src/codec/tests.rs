@@ -1,5 +1,6 @@
 //! What returns, and what does not fit. `guard`: what is refused while it is written. `payloads`: what is not one value.
 
+mod careless;
 mod guard;
 mod payloads;
 

@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{
-    Serialize, Serializer,
-    ser::{Error as _, SerializeMap, SerializeSeq, SerializeStruct},
-};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
 use super::{LIMIT, Loose, Nested, Role, Tree, ada, encode, plain};
@@ -32,12 +29,12 @@ fn unchanged<T: Serialize + ?Sized>(value: &T) {
     assert_eq!(check(&out), Ok(()));
 }
 
-fn refused<T: Serialize + ?Sized>(value: &T) -> Option<EncodeError> {
+pub(super) fn refused<T: Serialize + ?Sized>(value: &T) -> Option<EncodeError> {
     encode(value, io::sink(), LIMIT).err()
 }
 
 /// Of unknown length.
-struct Stream<I>(I);
+pub(super) struct Stream<I>(pub(super) I);
 
 impl<I: Iterator<Item: Serialize> + Clone> Serialize for Stream<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -177,7 +174,7 @@ fn list(depth: usize) -> List {
     (1..depth).fold(List { next: None }, |inner, _| List { next: Some(Box::new(inner)) })
 }
 
-fn tree(depth: usize) -> Tree {
+pub(super) fn tree(depth: usize) -> Tree {
     (0..depth).fold(Tree::Leaf, |inner, _| Tree::Node(Box::new(inner)))
 }
 
@@ -244,7 +241,7 @@ fn values_100_000_deep_are_refused_on_a_small_stack() {
 // ---- what rmp-serde collects
 
 /// More elements than any limit here allows. They end, so that a test fails where there is no limit, and does not hang.
-const ENDLESS: usize = 4 * LIMIT as usize;
+pub(super) const ENDLESS: usize = 4 * LIMIT as usize;
 
 /// How many elements are asked of an endless sequence under this limit.
 fn taken<T: Serialize>(element: T, limit: u32) -> u32 {
@@ -338,68 +335,4 @@ fn an_endless_display_is_refused_at_the_limit() {
     }
     assert_eq!(encode(&Shown(Endless), io::sink(), 1000), Err(EncodeError::Full));
     assert_eq!(encode(&Shown(Failing), io::sink(), 1000), Err(EncodeError::Refused));
-}
-
-// ---- types that swallow errors
-
-/// Its first part's error is dropped, then come the others.
-enum Careless<T> {
-    Seq(T),
-    Map(T),
-    Struct(T),
-}
-
-impl<T: Serialize> Serialize for Careless<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Seq(part) => {
-                let mut seq = serializer.serialize_seq(None)?;
-                let _ = seq.serialize_element(part);
-                let _ = seq.serialize_element(&1);
-                seq.end()
-            }
-            Self::Map(part) => {
-                let mut map = serializer.serialize_map(None)?;
-                let _ = map.serialize_entry("key", part);
-                map.end()
-            }
-            Self::Struct(part) => {
-                let mut fields = serializer.serialize_struct("Careless", 1)?;
-                let _ = fields.serialize_field("first", part);
-                let _ = fields.serialize_field("then", &1);
-                fields.end()
-            }
-        }
-    }
-}
-
-#[test]
-fn the_first_refusal_stands_though_the_type_swallows_it() {
-    struct Failing;
-    impl Serialize for Failing {
-        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(S::Error::custom("secret"))
-        }
-    }
-    for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
-        assert_eq!(refused(&careless(tree(65))), Some(EncodeError::TooDeep));
-        assert_eq!(refused(&Some([careless(tree(65))])), Some(EncodeError::TooDeep));
-    }
-    for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
-        assert_eq!(
-            refused(&(careless(Stream(iter::repeat_n(1, ENDLESS))), tree(65))),
-            Some(EncodeError::Full)
-        );
-    }
-    for careless in [Careless::Seq, Careless::Map, Careless::Struct] {
-        assert_eq!(refused(&careless(Failing)), Some(EncodeError::Refused));
-    }
-}
-
-#[test]
-fn nothing_is_written_after_a_refusal() {
-    let mut out = Vec::new();
-    let value = [Careless::Struct(tree(65))];
-    assert_eq!(encode(&value, &mut out, LIMIT), Err(EncodeError::TooDeep));
-    assert!(out.starts_with(b"\x91\x81\xa5first\x81\xa4Node") && out.ends_with(b"Node"));
 }
