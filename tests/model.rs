@@ -140,7 +140,21 @@ fn what_was_found_once_does_not_come_back() {
     let mut lies = [Lie::None; 20];
     let fails = Lie::Fail(blindcache::BackendErrorKind::Transient);
     (lies[6], lies[13], lies[16]) = (fails, Lie::Swap(0), Lie::Delay);
-    if let Err(found) = play(&steps, &lies, 0, Plant::Nothing) {
-        panic!("{found}");
-    }
+    play(&steps, &lies, 0, Plant::Nothing).unwrap();
+}
+
+/// A marker that one process cannot read ends what another has in memory, once that one asks for it.
+#[test]
+fn memory_is_not_sure_of_what_another_process_has_invalidated() {
+    use Step::{ComputeAll, ReadAll, Refresh, Set};
+    let steps = [
+        Set((1, 1, 0), true),
+        Refresh((1, 1, 2), true),
+        Set((0, 1, 2), true),
+        ComputeAll(1, 1, false),
+        ReadAll(0, 1),
+    ];
+    let mut lies = [Lie::None; 14];
+    (lies[4], lies[6], lies[11], lies[12]) = (Lie::Lose, Lie::Swap(0), Lie::Delay, Lie::Delay);
+    play(&steps, &lies, 100, Plant::Nothing).unwrap();
 }

@@ -26,7 +26,7 @@ impl Player {
         if fails_by_the_store(cache.set_many(items).await)?.is_some() {
             for key in 0..KEYS {
                 self.model.wrote((process, home, key));
-                self.model.keeps((process, home, key), false, wall, &cache);
+                self.keeps((process, home, key), false, wall);
             }
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Player {
         for key in &missing {
             self.model.ran((process, home, *key), false, ok, wall);
             if ok {
-                self.model.keeps((process, home, *key), false, wall, &cache);
+                self.keeps((process, home, *key), false, wall);
             }
         }
         let values = match values {

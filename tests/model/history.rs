@@ -139,7 +139,7 @@ impl Player {
         self.model.in_memory.remove(&who);
         if fails_by_the_store(cache.entry(who.2).tags(self.tags(tagged)).set(value).await)?.is_some() {
             self.model.wrote(who);
-            self.model.keeps(who, tagged, wall, &cache);
+            self.keeps(who, tagged, wall);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Player {
             self.model.ran(who, tagged, ok, wall);
         }
         if ran.get() && ok {
-            self.model.keeps(who, tagged, wall, &cache);
+            self.keeps(who, tagged, wall);
         }
         match computed {
             Ok(value) => self.check(who, value, stale)?,
@@ -193,7 +193,7 @@ impl Player {
         let computed = cache.entry(who.2).strict().get_or_compute(compute).await;
         if ran.get() && ok {
             self.model.ran(who, false, ok, wall);
-            self.model.keeps(who, false, wall, &cache);
+            self.keeps(who, false, wall);
         }
         computed.map_or(Ok(()), |value| self.check(who, value, false))
     }
@@ -217,7 +217,7 @@ impl Player {
             self.model.ran(who, false, ok, wall);
         }
         if ran && ok {
-            self.model.keeps(who, false, wall, &cache);
+            self.keeps(who, false, wall);
         }
         value.ok().filter(own).map_or(Ok(()), |value| self.check(who, value, true))
     }
@@ -294,13 +294,17 @@ impl Player {
         (tagged && self.world.plant != Plant::NoTags).then_some("tag")
     }
 
+    pub(super) fn keeps(&mut self, who: Who, tagged: bool, wall: u64) {
+        self.model.keeps(who, tagged, wall, self.world.unreadable(who.1));
+    }
+
     /// Whether a call of now may return this value.
     pub(super) fn check(&self, who: Who, value: usize, stale: bool) -> Result<(), String> {
         self.values.set(self.values.get() + 1);
         let sure = match (self.honest, self.world.memory) {
             (true, _) => Sure::Honest,
             // So much that nothing is pushed out.
-            (false, 100) => Sure::Memory(&self.world.processes[who.0].caches[who.1]),
+            (false, 100) => Sure::Memory { unreadable: self.world.unreadable(who.1) },
             (false, _) => Sure::Nothing,
         };
         self.model.check(who, value, self.wall(), stale, sure)

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use blindcache::Cache;
-
 /// A process, a home, a key.
 pub(super) type Who = (usize, usize, u8);
 
@@ -44,7 +42,8 @@ pub(super) struct InMemory {
     pub(super) wall: u64,
     pub(super) tagged: bool,
     pub(super) master: usize,
-    /// What the process could not read until then: with a marker among it, what is in memory is invalid.
+    /// What the processes could not read until then. With a marker among it, what memory holds is invalid: in that process
+    /// at once, and in others as soon as they ask for the marker, which it has replaced.
     pub(super) unreadable: u64,
 }
 
@@ -89,22 +88,27 @@ impl Model {
     }
 
     /// The last write of this process has left its value in memory, unless another write is under way.
-    pub(super) fn keeps(&mut self, who: Who, tagged: bool, wall: u64, cache: &Cache) {
-        let (unreadable, (master, _)) = (cache.stats().unreadable, STAGES[self.stages[who.0]]);
+    pub(super) fn keeps(&mut self, who: Who, tagged: bool, wall: u64, unreadable: u64) {
+        let (master, _) = STAGES[self.stages[who.0]];
         if !self.under_way.contains(&who) {
             self.in_memory.insert(who, InMemory { step: self.now, wall, tagged, master, unreadable });
         }
     }
 
     /// The step of the last write whose value memory must hold, whatever the store does.
-    pub(super) fn in_memory(&self, who @ (process, home, _): Who, wall: u64, cache: &Cache) -> Option<usize> {
+    pub(super) fn in_memory(
+        &self,
+        who @ (process, home, _): Who,
+        wall: u64,
+        unreadable: u64,
+    ) -> Option<usize> {
         let kept = self.in_memory.get(&who)?;
         let invalid = self
             .invalid
             .iter()
             .any(|((_, of, all), step)| *of == home && (*all || kept.tagged) && kept.step <= *step);
         let usable = !invalid && self.accepts(process, kept.master);
-        let holds = wall < kept.wall + L1_TTL && usable && cache.stats().unreadable == kept.unreadable;
+        let holds = wall < kept.wall + L1_TTL && usable && unreadable == kept.unreadable;
         holds.then_some(kept.step)
     }
 
@@ -159,7 +163,7 @@ impl Model {
         value: usize,
         wall: u64,
         stale: bool,
-        sure: Sure<'_>,
+        sure: Sure,
     ) -> Result<(), String> {
         let (process, home, _) = who;
         let written = self.opens(who, value, wall, stale)?;
@@ -173,7 +177,7 @@ impl Model {
         let known = written.given_up.is_none_or(|by| by == process);
         let finished = match sure {
             Sure::Honest => self.finished.get(&who).copied(),
-            Sure::Memory(cache) => self.in_memory(who, wall, cache),
+            Sure::Memory { unreadable } => self.in_memory(who, wall, unreadable),
             Sure::Nothing => None,
         };
         if known && finished.is_some_and(|step| written.step < step) {
@@ -185,10 +189,12 @@ impl Model {
 
 /// What keeps a process from seeing values older than its own.
 #[derive(Clone, Copy)]
-pub(super) enum Sure<'a> {
+pub(super) enum Sure {
     /// The store does not lie.
     Honest,
-    /// Memory, as long as it holds the value.
-    Memory(&'a Cache),
+    /// Memory, as long as it holds the value. So many entries could not be read.
+    Memory {
+        unreadable: u64,
+    },
     Nothing,
 }

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) memory: usize,
     masters: [String; 2],
     pub(super) processes: Vec<Process>,
+    /// What processes that have ended could not read, for each home.
+    ended: [u64; HOMES],
     /// Reads and writes the store without the others' memory.
     pub(super) behind: Process,
 }
@@ -55,12 +57,11 @@ impl World {
         let build = |store: &Store| Process::new(store, &clock, &masters, plant, memory);
         let processes = (0..PROCESSES).map(|_| build(&store)).collect();
         let behind = build(&store);
-        Self { clock, store, plant, memory, masters, processes, behind }
+        Self { clock, store, plant, memory, masters, processes, ended: [0; HOMES], behind }
     }
 
     /// The process goes on with the keys of this stage: as it is, or started anew, with nothing in memory.
     pub(super) async fn rotate(&mut self, process: usize, stage: usize, live: bool) {
-        let keys = |home| self.keys(stage, home);
         if live {
             let Process { caches, bare } = &mut self.processes[process];
             for home in 0..HOMES {
@@ -69,19 +70,26 @@ impl World {
             }
             return;
         }
-        for cache in &self.processes[process].caches {
+        for (cache, ended) in self.processes[process].caches.iter().zip(&mut self.ended) {
             cache.close().await;
+            *ended += cache.stats().unreadable;
         }
         let mut anew = Process::new(&self.store, &self.clock, &self.masters, self.plant, self.memory);
         for home in 0..HOMES {
-            anew.caches[home] = anew.caches[home].for_tenant(keys(home));
-            anew.bare[home] = anew.bare[home].for_tenant(keys(home));
+            anew.caches[home] = anew.caches[home].for_tenant(self.keys(stage, home));
+            anew.bare[home] = anew.bare[home].for_tenant(self.keys(stage, home));
         }
         self.processes[process] = anew;
     }
 
     fn keys(&self, stage: usize, home: usize) -> TenantKeys {
         tenant(&self.masters, stage, home, self.plant)
+    }
+
+    /// How many entries and markers of this home the processes could not read so far.
+    pub(super) fn unreadable(&self, home: usize) -> u64 {
+        let caches = self.processes.iter().map(|process| &process.caches[home]);
+        self.ended[home] + caches.map(|cache| cache.stats().unreadable).sum::<u64>()
     }
 
     pub(super) fn caches(&self) -> impl Iterator<Item = &Cache> {
