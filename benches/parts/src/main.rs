@@ -9,11 +9,15 @@
 //! A thread that waited for a server goes on with cold caches: what takes a microsecond in a loop takes several then. Each
 //! row makes a round trip, runs its part with the clock around it, which is `cold`, and at once a second time, which is
 //! `warm`. The rows take turns, each round beginning with another one; what is told are medians, less what the clock
-//! itself takes. The rows at the end are whole calls on a connection, as differences to the call that is named.
+//! itself takes. The rows at the end are whole calls: those that alternate, as differences to the one before, and those "in turns"
+//! of many in a row, as differences to the first of these rows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a benchmark
 
+mod calls;
+mod format;
 mod hit;
 mod parts;
+mod turns;
 mod whole;
 
 #[allow(dead_code)] // not all that tests do with a server is done here
@@ -34,7 +38,7 @@ use std::{env, fs::File, io::Write as _};
 use certs::Certs;
 use tokio::runtime::Builder;
 
-use crate::{parts::Parts, server::Server, values::RAW, whole::Whole};
+use crate::{calls::Calls, parts::Parts, server::Server, values::RAW};
 
 /// How often each row runs.
 const ROUNDS: usize = 1200;
@@ -66,7 +70,9 @@ fn main() {
     for (size, length) in &RAW[..SIZES] {
         let rows = runtime.block_on(async {
             let mut rows = Parts::new(&server.url(), *length).await.rows(rounds).await;
-            rows.extend(Whole::new(&server.url(), *length).await.rows(rounds).await);
+            let calls = Calls::new(&server.url(), *length).await;
+            rows.extend(whole::rows(&calls, rounds).await);
+            rows.extend(turns::rows(&calls, rounds.div_ceil(4)).await);
             rows
         });
         tell(size, rows, rounds, &mut file);

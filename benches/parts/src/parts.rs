@@ -2,25 +2,19 @@
 
 use std::{hint::black_box, time::Instant};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use blindcache::{
     Backend, Key as _, RedisBackend, StoreKey,
     testing::bench::{Cipher, Steps},
 };
 use bytes::Bytes;
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_bytes::ByteBuf;
-use sha2::Sha256;
 
-use crate::{Row, median, values};
-
-const NAMESPACE: &str = "users";
-const KEY: &str = "user:42";
-/// Length in bytes of what is in front of the inner part, of its fields, of the tag.
-const HEADER: usize = 64;
-const FIELDS: usize = 36;
-const TAG: usize = 16;
+use crate::{
+    Row,
+    calls::{KEY, NAMESPACE},
+    format::Format,
+    median, values,
+};
 
 /// Runs a part: the nanoseconds that it took.
 type Part = Box<dyn Fn() -> f64>;
@@ -68,40 +62,16 @@ impl Parts {
         self.add("decode, rmp-serde", move || payload, decode);
     }
 
-    /// What the format asks for, without blindcache: HMAC-SHA256 of the name, two HKDF expansions, AES-256-GCM under a
-    /// key of its own, in place.
+    /// What the format asks for.
     fn bare(&mut self, steps: &Steps, length: usize) {
+        let format: &'static Format = Box::leak(Box::new(Format::new(steps, length)));
+        self.add("bare HMAC", || (), |()| format.blind());
+        self.add("bare expansions", || (), |()| format.expand());
         let encoded = rmp_serde::to_vec_named(&values::raw(length)).unwrap();
-        let inner = steps.seal(Cipher::AwsLc, &encoded).unwrap().len() - HEADER - TAG;
-        assert!(inner >= FIELDS + encoded.len());
-        let hmac = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap();
-        let message: &'static [u8] = [&[2; 13], NAMESPACE.as_bytes(), &[b'k'; KEY.len() + 1]].concat().leak();
-        self.add("bare HMAC", move || message, move |text| hmac.clone().chain_update(text).finalize());
-        let hkdf = Hkdf::<Sha256>::from_prk(&[7; 32]).unwrap();
-        let expand = move |info: [u8; 54]| {
-            let mut keys = [[0; 32]; 2];
-            keys.iter_mut().for_each(|key| hkdf.expand(&info, key).unwrap());
-            keys
-        };
-        self.add("bare expansions", || [9; 54], expand);
-        let iv = || Nonce::assume_unique_for_key([5; 12]);
-        let aad = || Aad::from([3; 96]);
-        let cipher = || LessSafeKey::new(UnboundKey::new(&AES_256_GCM, black_box(&[7; 32])).unwrap());
-        let plain = vec![1; inner];
-        let mut sealed = plain.clone();
-        cipher().seal_in_place_append_tag(iv(), aad(), &mut sealed).unwrap();
-        let seal = move |mut body: Vec<u8>| {
-            let tag = cipher().seal_in_place_separate_tag(iv(), aad(), &mut body).unwrap();
-            (body, tag)
-        };
-        self.add("bare seal", move || plain.clone(), seal);
-        let open = move |mut body: Vec<u8>| {
-            cipher().open_in_place(iv(), aad(), &mut body).unwrap();
-            body
-        };
-        self.add("bare open", move || sealed.clone(), open);
-        let random = |mut nonce: [u8; 24]| getrandom::fill(&mut nonce).map(|()| nonce).unwrap();
-        self.add("24 random bytes", || [0; 24], random);
+        let sealed = format.seal(format.draft(&encoded));
+        self.add("bare seal", move || format.draft(&encoded), |entry| format.seal(entry));
+        self.add("bare open", move || sealed.clone(), |entry| format.open(entry));
+        self.add("24 random bytes", || (), |()| format.random());
     }
 
     /// A part with what goes in, made before the clock starts. What comes out is dropped after it stopped.

@@ -65,6 +65,7 @@ fn block_of(name: &str, results: &Results) -> String {
         "machine" => machine(&results.machine, results),
         "goals" => goals::table(results),
         "parts" => parts::table(results),
+        "turns" => parts::turns(results),
         "why" => parts::why(results),
         "hit" => parts::hit(results),
         "ahead" => ahead::list(results),

@@ -75,17 +75,11 @@ fn total(sums: &[Sum], results: &Results, size: &str, when: When) -> Option<f64>
 
 /// Of a get and of a set: each part, right after a round trip and warm, by size.
 pub fn table(results: &Results) -> String {
-    let mut sizes: Vec<&str> = Vec::new();
-    for part in results.parts.iter().filter(|part| part.size != HIT) {
-        if !sizes.contains(&part.size.as_str()) {
-            sizes.push(&part.size);
-        }
-    }
-    let mut text = String::new();
+    let (sizes, mut text) = (sizes(results), String::new());
     let cell = |cold: Option<f64>, warm: Option<f64>| match (cold, warm) {
         (Some(cold), Some(warm)) => format!("{} / {}", signed(cold), signed(warm)),
         (Some(cold), None) => signed(cold),
-        _ => "—".to_owned(),
+        _ => none(),
     };
     for (op, sums, bare, plain) in [
         ("get", &GET[..], &GET_BARE[..], "decode, rmp-serde"),
@@ -117,6 +111,42 @@ pub fn table(results: &Results) -> String {
     text
 }
 
+/// Of serial calls that are made many in a row: what the bare client takes, and what others take more.
+pub fn turns(results: &Results) -> String {
+    let mut text = String::new();
+    for op in ["get", "set"] {
+        let sizes = sizes(results);
+        writeln!(text, "\n| {op} | {} |\n|---|{}", sizes.join(" | "), "---|".repeat(sizes.len())).unwrap();
+        for (name, row) in [
+            ("the bare client, all of it", "plain"),
+            ("the same, and 3 µs in registers", "busy"),
+            ("the bare client for the entry's bytes", "entry"),
+            ("the same, and the bare cryptography", "format"),
+            ("the same, and all steps, by hand", "by hand"),
+            ("`RedisBackend` for the entry's bytes", "RedisBackend"),
+            ("**`EncryptedBackend`**", "EncryptedBackend"),
+        ] {
+            let cells = sizes.iter().map(|size| in_turns(results, op, size, row).map_or_else(none, signed));
+            writeln!(text, "| {name} | {} |", cells.collect::<Vec<_>>().join(" | ")).unwrap();
+        }
+    }
+    text
+}
+
+fn in_turns(results: &Results, op: &str, size: &str, row: &str) -> Option<f64> {
+    find(results, size, &format!("{op} in turns, {row}")).and_then(cold)
+}
+
+fn sizes(results: &Results) -> Vec<&str> {
+    let mut sizes: Vec<&str> = Vec::new();
+    for part in results.parts.iter().filter(|part| part.size != HIT) {
+        if !sizes.contains(&part.size.as_str()) {
+            sizes.push(&part.size);
+        }
+    }
+    sizes
+}
+
 /// Of a hit in memory: what each part adds.
 pub fn hit(results: &Results) -> String {
     let ns = |row: &str| find(results, HIT, row).and_then(warm).unwrap_or(f64::NAN);
@@ -139,6 +169,11 @@ pub fn hit(results: &Results) -> String {
     text
 }
 
+/// Where nothing was measured.
+fn none() -> String {
+    "—".to_owned()
+}
+
 /// The noise of what is next to nothing may be less than that.
 fn signed(ns: f64) -> String {
     if ns < 0.0 { format!("−{}", time(-ns)) } else { time(ns) }
@@ -151,15 +186,15 @@ pub fn why(results: &Results) -> String {
     );
     let mut line = |work: &str, leaves: Option<f64>, sums: [Option<f64>; 2], measured: Option<f64>| {
         let cells = [leaves, sums[0], sums[1], measured];
-        let cells = cells.map(|ns| ns.map_or_else(|| "—".to_owned(), signed));
+        let cells = cells.map(|ns| ns.map_or_else(none, signed));
         writeln!(text, "| {work} | {} |", cells.join(" | ")).unwrap();
     };
     let median = |part: &str, way: &str, op: &str, size: &str, who: &str| {
         results.find(&Labels::new(part, way, op, size), who).map(|it| it.median_ns)
     };
-    let sums = |op: &str, size: &str, when: When| {
+    let sums = |op: &str, size: &str| {
         let (bare, all) = if op == "get" { (&GET_BARE[..], &GET) } else { (&SET_BARE[..], &SET) };
-        [total(bare, results, size, when), total(all, results, size, when)]
+        [total(bare, results, size, warm), total(all, results, size, warm)]
     };
     for op in ["get", "set"] {
         for size in ["64 B", "1 KiB", "16 KiB", "128 KiB"] {
@@ -167,7 +202,8 @@ pub fn why(results: &Results) -> String {
             let (most, _) = serial(op, size);
             let leaves = of(BARE).map(|bare| bare * (most - 1.0));
             let more = of(BLIND).zip(of(BARE)).map(|(ours, bare)| ours - bare);
-            line(&format!("serial {op}, {size}, beyond the bare client"), leaves, sums(op, size, cold), more);
+            let around = ["format", "by hand"].map(|row| in_turns(results, op, size, row));
+            line(&format!("serial {op}, {size}, beyond the bare client"), leaves, around, more);
         }
     }
     for (op, many, (most, _)) in [("get", "get_many", GET_MANY), ("set", "set_many", SET_MANY)] {
@@ -175,13 +211,13 @@ pub fn why(results: &Results) -> String {
         let leaves = of(BARE).map(|bare| bare * (most - 1.0));
         let more = of(BLIND).zip(of(BARE)).map(|(ours, bare)| ours - bare);
         let work = format!("each of 100 values of 1 KiB by `{many}`, beyond the bare client");
-        line(&work, leaves, sums(op, "1 KiB", warm), more);
+        line(&work, leaves, sums(op, "1 KiB"), more);
     }
     for (size, (most, _)) in IN_MEMORY {
         let of = |who| median("store in memory", "memory", "get", size, who);
         let leaves = of(SECURE).map(|theirs| theirs * most);
         let work = format!("get over a store in memory, {size}, all of it");
-        line(&work, leaves, sums("get", size, warm), of(BLIND));
+        line(&work, leaves, sums("get", size), of(BLIND));
     }
     text
 }
