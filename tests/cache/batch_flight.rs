@@ -173,6 +173,7 @@ async fn batch_that_finds_one_of_its_keys_taken_eight_times_computes_beside_it()
         assert_eq!(asked.await.unwrap(), [1, 2, 3]);
         // Both are taken at the first, and then one after the other.
         assert_eq!(start.elapsed(), Duration::from_millis(8 + 6 * 5));
+        assert_eq!(cache.stats().waits, 2, "once for each key, however often");
         others.iter().for_each(JoinHandle::abort);
         go.send(()).unwrap();
         assert_eq!(batch.await.unwrap(), Ok(vec![Some(7); 3]));

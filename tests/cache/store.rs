@@ -1,7 +1,7 @@
 //! A store in memory that counts its calls and does what a test says: it fails, is late, hangs, lies.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::pending,
     sync::{Arc, Mutex},
     time::Duration,
@@ -186,6 +186,7 @@ impl Backend for Store {
     }
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
         self.step("get_many").await?;
+        assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "no name is asked for twice");
         let entries = self.0.memory.get_many(keys).await?;
         self.come_late().await;
         Ok(keys.iter().zip(entries).map(|(key, entry)| self.shown(key, entry)).collect())
