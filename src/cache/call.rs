@@ -87,8 +87,9 @@ impl<'a> Entry<'a> {
         self.settings.get_or_insert_with(own)
     }
 
-    /// How long the value is fresh: at least 1 ms. Together with the stale time above [`Builder::longest`] it is refused,
-    /// which a plain `get_or_compute` shows in [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
+    /// How long the value is fresh: more than zero, rounded up to whole milliseconds. Together with the stale time above
+    /// [`Builder::longest`] it is refused, which a plain `get_or_compute` shows in
+    /// [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
     ///
     /// [`Builder::longest`]: super::Builder::longest
     pub fn ttl(mut self, ttl: Duration) -> Self {
