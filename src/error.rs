@@ -119,8 +119,8 @@ pub enum KeyError {
     /// A map with two equal keys.
     #[error("a map holds the same key twice")]
     DuplicateKey,
-    /// More than 64 containers inside each other.
-    #[error("more than 64 containers inside each other")]
+    /// More than 64 containers inside each other, or more than 256 `Some` and newtype structs.
+    #[error("more than 64 containers, or 256 `Some` and newtype structs, inside each other")]
     TooDeep,
     /// Longer than 64 KiB once encoded.
     #[error("longer than 64 KiB")]
@@ -140,8 +140,9 @@ pub enum ValueError {
         /// The cap in bytes.
         limit: u32,
     },
-    /// More than 64 containers inside each other: it could not be read back.
-    #[error("more than 64 containers inside each other")]
+    /// More than 64 containers inside each other, which could not be read back; or more than 256 `Some` and newtype
+    /// structs.
+    #[error("more than 64 containers, or 256 `Some` and newtype structs, inside each other")]
     TooDeep,
     /// The type's own `Serialize` failed, or what it wrote is not one MessagePack value.
     #[error("the value's own serialization failed")]
