@@ -122,8 +122,8 @@ impl UpstashBackend {
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if this is no `http://` or `https://` URL, it has a
-    /// query or a fragment, the token is empty or has other characters than visible ASCII, or the system has no CA
-    /// certificates. Neither is echoed.
+    /// query or a fragment, the token is not 1 to 4,096 visible ASCII characters, or the system has no CA certificates.
+    /// Neither is echoed.
     pub fn new(url: &str, token: &str) -> Result<Self, BackendError> {
         Self::builder(url, token).build()
     }
