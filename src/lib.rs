@@ -21,8 +21,8 @@
 //! ```
 //!
 //! What stands where: [`EncryptedBackend`] is the boundary; [`Keyring`] holds the master keys and gives [`TenantKeys`];
-//! [`MemoryBackend`], `RedisBackend`, `HttpBackend`, `DynamoDbBackend`, `CloudflareKvBackend`, `UpstashBackend`, `MemcachedBackend`
-//! and `FileBackend` are stores, each a feature; [`Backend`] is what a store of yours implements, and `conformance` (feature
+//! [`MemoryBackend`] is a store that is always there, and `RedisBackend`, `HttpBackend`, `DynamoDbBackend`, `CloudflareKvBackend`,
+//! `UpstashBackend`, `MemcachedBackend` and `FileBackend` are others, each a feature; [`Backend`] is what a store of yours implements, and `conformance` (feature
 //! `conformance`) tests it. [`Cache`] is the policy above: [`Cache::from_env`] takes it from the
 //! environment, and [`Stats`] says what it has done. The format of entries is in the repository's `docs/FORMAT.md`, what is
 //! promised and what is not in its `SECURITY.md`.
