@@ -219,7 +219,7 @@ impl<B: Backend> EncryptedBackend<B> {
         }
     }
 
-    /// Stores the value under this key for `ttl`, a [`Duration`] of at least 1 ms, rounded up to milliseconds; or
+    /// Stores the value under this key for `ttl`, a [`Duration`] above zero, rounded up to whole milliseconds; or
     /// without expiry for `None`.
     ///
     /// Serializes and encrypts at the call: the future only sends, and does not borrow the value.

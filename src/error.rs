@@ -22,8 +22,12 @@ pub enum Error {
     /// A tag is empty or longer than 255 bytes, or the tags of an entry take more than 65,535 bytes.
     #[error("a tag is 1 to 255 bytes long, and the tags of an entry take at most 65,535 bytes")]
     Tag,
-    /// The time to live is zero, or ends beyond 2^64 - 2 milliseconds after 1970.
-    #[error("a ttl is at least one millisecond and ends before the year 584,000,000; use None for no expiry")]
+    /// The time to live is zero, or ends beyond 2^64 - 2 milliseconds after 1970; or, in a [`Cache`](crate::Cache), it is
+    /// with the stale time longer than [`Builder::longest`](crate::Builder::longest).
+    #[error(
+        "a ttl is more than zero (None is no expiry) and ends before the year 584,000,000; a cache takes it only \
+         where it is with the stale time at most Builder::longest"
+    )]
     Ttl,
     /// A master key was refused.
     #[error("the master key was refused")]
@@ -115,8 +119,8 @@ pub enum KeyError {
     /// A map with two equal keys.
     #[error("a map holds the same key twice")]
     DuplicateKey,
-    /// More than 64 containers inside each other.
-    #[error("more than 64 containers inside each other")]
+    /// More than 64 containers inside each other, or more than 256 `Some` and newtype structs.
+    #[error("more than 64 containers, or 256 `Some` and newtype structs, inside each other")]
     TooDeep,
     /// Longer than 64 KiB once encoded.
     #[error("longer than 64 KiB")]
@@ -136,8 +140,9 @@ pub enum ValueError {
         /// The cap in bytes.
         limit: u32,
     },
-    /// More than 64 containers inside each other: it could not be read back.
-    #[error("more than 64 containers inside each other")]
+    /// More than 64 containers inside each other, which could not be read back; or more than 256 `Some` and newtype
+    /// structs.
+    #[error("more than 64 containers, or 256 `Some` and newtype structs, inside each other")]
     TooDeep,
     /// The type's own `Serialize` failed, or what it wrote is not one MessagePack value.
     #[error("the value's own serialization failed")]

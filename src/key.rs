@@ -30,7 +30,7 @@ pub trait Key {
     /// # Errors
     ///
     /// - [`KeyError::Float`], [`KeyError::IntegerRange`], [`KeyError::DuplicateKey`]: a part has no canonical form;
-    /// - [`KeyError::TooDeep`]: more than 64 containers inside each other;
+    /// - [`KeyError::TooDeep`]: more than 64 containers inside each other, or more than 256 `Some` and newtype structs;
     /// - [`KeyError::TooLong`]: more than 65,536 bytes once encoded;
     /// - [`KeyError::Serialize`]: the type's own `Serialize` failed or broke serde's rules, or it is a MessagePack
     ///   extension type.

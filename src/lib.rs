@@ -21,15 +21,16 @@
 //! ```
 //!
 //! What stands where: [`EncryptedBackend`] is the boundary; [`Keyring`] holds the master keys and gives [`TenantKeys`];
-//! [`MemoryBackend`], `RedisBackend`, `HttpBackend`, `DynamoDbBackend`, `CloudflareKvBackend`, `UpstashBackend`, `MemcachedBackend`
-//! and `FileBackend` are stores, each a feature; [`Backend`] is what a store of yours implements, and `conformance` (feature
-//! `conformance`) tests it. [`Cache`] is the policy above: [`Cache::from_env`] takes it from the
-//! environment, and [`Stats`] says what it has done. The format of entries is in the repository's `docs/FORMAT.md`, what is
-//! promised and what is not in its `SECURITY.md`.
+//! [`MemoryBackend`] is a store that is always there, and `RedisBackend`, `HttpBackend`, `DynamoDbBackend`,
+//! `CloudflareKvBackend`, `UpstashBackend`, `MemcachedBackend` and `FileBackend` are others, each a feature;
+//! [`Backend`] is what a store of yours implements, and `conformance` (feature `conformance`) tests it. [`Cache`] is
+//! the policy above: [`Cache::from_env`] takes it from the environment, and [`Stats`] says what it has done. The format
+//! of entries is in the repository's `docs/FORMAT.md`, what is promised and what is not in its `SECURITY.md`.
 //!
-//! Features add and change nothing: `redis`, `l1` (the in-memory tier of `Cache`), `macros` and `aws-lc-rs` (speed) are on by
-//! default; `redis-cluster`, `http`, `dynamodb`, `cloudflare-kv`, `upstash`, `memcached` and `file` are further stores; `metrics` and
-//! `tracing` tell others what [`Stats`] says; `conformance` and `testing` are for tests.
+//! A feature adds, and changes no behaviour: `redis`, `l1` (the in-memory tier of `Cache`), `macros` and `aws-lc-rs`
+//! (speed) are on by default; `redis-cluster`, `http`, `dynamodb`, `cloudflare-kv`, `upstash`, `memcached` and `file`
+//! are further stores; `metrics` tells others what [`Stats`] says, and `tracing` of each call; `conformance` and
+//! `testing` are for tests.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,4 +1,4 @@
-//! Reading, setting and deleting many keys in one round trip.
+//! Reading, setting and deleting many keys in one batch.
 
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Cache {
-    /// [`get`](Self::get) for each key, in order, in one round trip.
+    /// [`get`](Self::get) for each key, in order, in one batch; and one more where the markers of their tags have to be asked for.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -47,7 +47,7 @@ impl Cache {
         }
     }
 
-    /// [`set`](Self::set) for each key and value, in one round trip. After an error some may have been stored, and
+    /// [`set`](Self::set) for each key and value, in one batch. After an error some may have been stored, and
     /// memory holds none of them.
     ///
     /// ```
@@ -74,7 +74,7 @@ impl Cache {
         }
     }
 
-    /// [`delete`](Self::delete) for each key, in order, in one round trip. After an error some may have been removed.
+    /// [`delete`](Self::delete) for each key, in order, in one batch. After an error some may have been removed.
     ///
     /// ```
     /// # use blindcache::Cache;

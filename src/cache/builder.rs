@@ -70,7 +70,7 @@ impl Builder {
         }
     }
 
-    /// How long a value is fresh: at least 1 ms.
+    /// How long a value is fresh: more than zero, rounded up to whole milliseconds.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.policy.ttl = ttl;
         self

@@ -87,8 +87,9 @@ impl<'a> Entry<'a> {
         self.settings.get_or_insert_with(own)
     }
 
-    /// How long the value is fresh: at least 1 ms. Together with the stale time above [`Builder::longest`] it is refused,
-    /// which a plain `get_or_compute` shows in [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
+    /// How long the value is fresh: more than zero, rounded up to whole milliseconds. Together with the stale time above
+    /// [`Builder::longest`] it is refused, which a plain `get_or_compute` shows in
+    /// [`Stats::troubles`](crate::Stats::troubles) alone: it computes each time.
     ///
     /// [`Builder::longest`]: super::Builder::longest
     pub fn ttl(mut self, ttl: Duration) -> Self {
@@ -287,9 +288,10 @@ fn settings_of(cache: &Cache, own: Option<Box<Settings>>) -> Settings {
 
 /// A key and settings for one call that fails closed: [`Entry::strict`].
 ///
-/// Where a plain call makes a miss of trouble with the cache (a store that is down, an unreadable entry, a refused key or
-/// ttl), this one gives the error; no stale value stands in for a function that fails; and where the markers of a value
-/// cannot be asked for, what was known of them before is not enough.
+/// Trouble with the cache is an error: a store that is down, an unreadable entry, a refused key or ttl. A plain
+/// `get_or_compute` goes on without the cache then, and a plain `get` makes a miss of an unreadable entry. Besides, no stale
+/// value stands in for a function that fails; and where the markers of a value cannot be asked for, what was known of them
+/// before is not enough.
 #[must_use = "nothing happens until one of the calls at the end, such as get_or_compute"]
 pub struct Strict<'a> {
     entry: Entry<'a>,

@@ -1,4 +1,4 @@
-//! Many keys in one call: one round trip, and one computation for what is missing.
+//! Many keys in one call: one batch, and one computation for what is missing.
 
 use std::{collections::HashMap, future::Future};
 
@@ -16,8 +16,9 @@ use crate::{
 };
 
 impl Cache {
-    /// The values under these keys, in order: from memory, from the store in one round trip, and the missing ones from
-    /// `f`, which runs once, with exactly the keys that are missing, each once. `None` where `f` has none for a key either.
+    /// The values under these keys, in order: from memory, from the store in one batch, as [`get_many`](Self::get_many) asks,
+    /// and the missing ones from `f`, which runs once, with exactly the keys that are missing, each once. `None` where `f` has
+    /// none for a key either.
     ///
     /// `f` gives pairs of a key and its value, in any order; what it was not asked for is ignored. A key that another
     /// call is computing just now is waited for, and shared the other way too. Where `f` fails, or exceeds the

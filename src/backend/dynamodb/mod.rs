@@ -64,8 +64,8 @@ const NAME: &str = "dynamodb";
 /// 409,542 bytes. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) before it is sent, and what was stored
 /// under its name is deleted: a reader finds nothing rather than an old value.
 ///
-/// No more of an answer is read than the largest entry, as base64, for each name that was asked for, 22.4 MB for a batch
-/// of 100, and 64 KiB; a longer one is [`Rejected`](crate::BackendErrorKind::Rejected) and its connection closed. What the
+/// No more of an answer is read than the largest entry, as base64, for each name that was asked for, but at most 22.4 MB
+/// of these, and 64 KiB; a longer one is [`Rejected`](crate::BackendErrorKind::Rejected) and its connection closed. What the
 /// SDK makes of it takes a few times its size. A batch has up to 16 requests under way. What is not bounded here are the
 /// answers of the services that credentials come from.
 ///

@@ -101,7 +101,8 @@ const PART_BYTES: usize = 4 << 20;
 ///
 /// [`Denied`](crate::BackendErrorKind::Denied): no permission, or a read-only file system.
 /// [`Rejected`](crate::BackendErrorKind::Rejected): the disk or a quota is full, or something else stands in the
-/// way. [`Transient`](crate::BackendErrorKind::Transient): the rest, such as too many open files. A `set` that fails in
+/// way. [`TooLarge`](crate::BackendErrorKind::TooLarge): the file system takes no file of this length.
+/// [`Transient`](crate::BackendErrorKind::Transient): the rest, such as too many open files. A `set` that fails in
 /// one of these ways removes the entry that it was to replace, if it can.
 ///
 /// # Example

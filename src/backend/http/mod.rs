@@ -65,7 +65,7 @@ const NO_ENTRY: usize = 64 * 1024;
 /// | 413 | [`TooLarge`](BackendErrorKind::TooLarge) |
 /// | 429; 507, a full disk | [`Throttled`](BackendErrorKind::Throttled) |
 /// | 3xx; 404 to a `PUT`; 405 | [`Misconfigured`](BackendErrorKind::Misconfigured): redirects are not followed |
-/// | 425, 500, 502, 503, and all 5xx but 501 and 505 | [`Transient`](BackendErrorKind::Transient) |
+/// | 425, and all other 5xx but 501 and 505 | [`Transient`](BackendErrorKind::Transient) |
 /// | all others | [`Rejected`](BackendErrorKind::Rejected) |
 ///
 /// Such an answer counts though its body does not arrive: that is waited for a quarter of the time limit at most.

@@ -73,7 +73,7 @@ const NAME: &str = "memcached";
 /// # Sizes
 ///
 /// An item of memcached is a name, an entry and 59 bytes more, 1 MiB by default. So an entry is at most
-/// [`MAX_ENTRY`](Self::ENTRY), or [what is set](MemcachedBuilder::max_entry). A larger one is
+/// [`ENTRY`](Self::ENTRY), or [what is set](MemcachedBuilder::max_entry). A larger one is
 /// [`TooLarge`](crate::BackendErrorKind::TooLarge) and not sent, and what was stored under its name is deleted, since it
 /// is out of date; the server itself does both with what is too large for it. In a batch the other writes are done. If
 /// deleting fails, that is the error.

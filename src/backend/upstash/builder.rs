@@ -44,7 +44,7 @@ impl UpstashBuilder {
     setters!();
 
     /// The largest entry in bytes, at most [100 MB](UpstashBackend::LARGEST_ENTRY). By default what the plans "Free" and
-    /// "Pay as you go" take, [`MAX_ENTRY`](UpstashBackend::ENTRY): set more only in a plan with larger requests.
+    /// "Pay as you go" take, [`ENTRY`](UpstashBackend::ENTRY): set more only in a plan with larger requests.
     ///
     /// It bounds what is sent, and what is read: a longer answer is [`Rejected`](crate::BackendErrorKind::Rejected). So
     /// set it no lower than others who write to the same database.
@@ -58,8 +58,8 @@ impl UpstashBuilder {
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if the URL or the token is none that
     /// [`UpstashBackend::new`] takes, the time limit is zero or more than an hour, the largest entry is zero or more than
-    /// 100 MB, a certificate or key cannot be read, or certificates are given for an `http://` URL or with a client,
-    /// which has its own.
+    /// 100 MB, a certificate or key cannot be read, the system has no CA certificates and none are given, or certificates
+    /// are given for an `http://` URL or with a client, which has its own.
     pub fn build(mut self) -> Result<UpstashBackend, BackendError> {
         check_token(&self.token)?;
         self.settings.header("authorization", &Zeroizing::new(format!("Bearer {}", *self.token)));

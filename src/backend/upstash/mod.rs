@@ -69,9 +69,10 @@ const NAME: &str = "upstash";
 ///
 /// | the server says | kind |
 /// |---|---|
-/// | 429, `max requests limit exceeded` or another limit of the plan, `DB capacity quota exceeded` | [`Throttled`](crate::BackendErrorKind::Throttled), with `Retry-After` if it sent one |
-/// | 401, `WRONGPASS`, `NOPERM` (the read-only token) | [`Denied`](crate::BackendErrorKind::Denied) |
-/// | 500 and above | [`Transient`](crate::BackendErrorKind::Transient) |
+/// | 429, 507, `max requests limit exceeded` or another limit of the plan, `DB capacity quota exceeded` | [`Throttled`](crate::BackendErrorKind::Throttled), with `Retry-After` if it sent one |
+/// | 401, 403, `WRONGPASS`, `NOPERM` (the read-only token) | [`Denied`](crate::BackendErrorKind::Denied) |
+/// | 408, 504 | [`Timeout`](crate::BackendErrorKind::Timeout) |
+/// | all other 5xx but 501 and 505, and what passes, such as `LOADING` | [`Transient`](crate::BackendErrorKind::Transient) |
 /// | a redirect, 404: not the URL of a database | [`Misconfigured`](crate::BackendErrorKind::Misconfigured) |
 /// | another error, or what is no answer | [`Rejected`](crate::BackendErrorKind::Rejected) |
 ///
@@ -122,8 +123,8 @@ impl UpstashBackend {
     ///
     /// # Errors
     /// [`Misconfigured`](crate::BackendErrorKind::Misconfigured) if this is no `http://` or `https://` URL, it has a
-    /// query or a fragment, the token is empty or has other characters than visible ASCII, or the system has no CA
-    /// certificates. Neither is echoed.
+    /// query or a fragment, the token is not 1 to 4,096 visible ASCII characters, or the system has no CA certificates.
+    /// Neither is echoed.
     pub fn new(url: &str, token: &str) -> Result<Self, BackendError> {
         Self::builder(url, token).build()
     }
