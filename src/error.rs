@@ -22,11 +22,11 @@ pub enum Error {
     /// A tag is empty or longer than 255 bytes, or the tags of an entry take more than 65,535 bytes.
     #[error("a tag is 1 to 255 bytes long, and the tags of an entry take at most 65,535 bytes")]
     Tag,
-    /// The time to live is zero, or ends beyond 2^64 - 2 milliseconds after 1970; or, in a [`Cache`](crate::Cache), it is
-    /// with the stale time longer than [`Builder::longest`](crate::Builder::longest).
+    /// The time to live is zero, or ends beyond 2^64 - 2 milliseconds after 1970; or, in a [`Cache`](crate::Cache), ttl
+    /// and stale time together are longer than [`Builder::longest`](crate::Builder::longest).
     #[error(
-        "a ttl is more than zero (None is no expiry) and ends before the year 584,000,000; a cache takes it only \
-         where it is with the stale time at most Builder::longest"
+        "a ttl is more than zero (None is no expiry) and ends before the year 584,000,000; in a cache, ttl and stale \
+         time together are at most Builder::longest"
     )]
     Ttl,
     /// A master key was refused.
