@@ -186,6 +186,7 @@ impl Backend for Store {
     }
     async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
         self.step("get_many").await?;
+        assert!(!keys.is_empty(), "nothing is asked for");
         assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "no name is asked for twice");
         let entries = self.0.memory.get_many(keys).await?;
         self.come_late().await;
