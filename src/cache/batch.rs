@@ -204,6 +204,7 @@ impl Cache {
                     let name = |key: &CacheKey| store.entry_place(key.as_bytes()).name;
                     let names: Vec<StoreKey> = keys.iter().map(name).collect();
                     let deleted = store.backend().delete_many(&names).await.map_err(Error::from);
+                    let deleted = deleted.and_then(|deleted| store.one_each(deleted, names.len()));
                     deleted.inspect_err(|error| cache.trouble(error))?
                 }
                 None => keys.iter().map(|_| false).collect(),
