@@ -41,9 +41,11 @@ impl Times {
         Ok(Self { created_at, stale_at: expires_at, expires_at })
     }
 
-    /// What the store is told: the whole time that the entry may be used.
-    fn hint(self) -> Option<Duration> {
-        (self.expires_at < NEVER).then(|| Duration::from_millis(self.expires_at - self.created_at))
+    /// What the store is told: the whole time that the entry may be used, which has begun already where the entry is created
+    /// ahead of the clock.
+    fn hint(self, now: u64) -> Option<Duration> {
+        let begun = self.created_at.min(now);
+        (self.expires_at < NEVER).then(|| Duration::from_millis(self.expires_at - begun))
     }
 }
 
@@ -182,7 +184,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let meta = Meta { codec: Codec::Raw, schema: 0, created_at, stale_at: expires_at, expires_at };
         let times = Times { created_at, stale_at: expires_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name, entry, times.hint()))
+        Ok((place.name, entry, times.hint(self.clock.now())))
     }
 
     /// When the invalidation was, and which key sealed it; `None` for a marker that has expired.
@@ -216,7 +218,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let Times { created_at, stale_at, expires_at } = times;
         let meta = Meta { codec, schema: self.schema, created_at, stale_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name, entry, times.hint()))
+        Ok((place.name, entry, times.hint(self.clock.now())))
     }
 }
 
