@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::Write,
-    encrypted::EncryptedBackend,
+    encrypted::{EncryptedBackend, MAX_SKEW_MS},
     error::KeyError,
     key::CacheKey,
     metrics::{Call, Operation, Outcome},
@@ -46,11 +46,7 @@ impl<T> Local<T> {
 impl Cache {
     pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
         let (kept, answers, now) = self.alive_at(key)?;
-        Some(Local {
-            stored: self.stored(key, &kept, now)?,
-            recent: self.is_recent(kept.since, now),
-            answers,
-        })
+        Some(Local { stored: self.stored(key, &kept, now)?, recent: self.is_recent(&kept, now), answers })
     }
 
     /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
@@ -98,14 +94,23 @@ impl Cache {
         self.store.as_ref().zip(label.sealed_by).is_none_or(accepted)
     }
 
-    fn is_recent(&self, since: u64, now: u64) -> bool {
-        self.store.is_none() || now.abs_diff(since) < self.shared.l1_ttl
+    /// Whether an invalidation of now reaches it. Beside a store none reaches what is from the future: that was kept before
+    /// the clock was set back.
+    #[inline]
+    pub(super) fn is_reached(&self, label: &Label, now: u64) -> bool {
+        self.store.is_none() || label.times.created_at <= now.saturating_add(MAX_SKEW_MS)
+    }
+
+    #[inline]
+    fn is_recent(&self, kept: &Kept, now: u64) -> bool {
+        let recent = || now.abs_diff(kept.since) < self.shared.l1_ttl;
+        self.store.is_none() || recent() && self.is_reached(&kept.label, now)
     }
 
     /// A value in memory, fresh or stale, whose markers are known, without an await.
     pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
         let (kept, answers, now) = self.alive_at(key)?;
-        if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
+        if !self.is_recent(&kept, now) || !self.is_valid(&kept, trust, now) {
             return None;
         }
         Some(Local { stored: self.stored(key, &kept, now)?, recent: true, answers })
@@ -166,7 +171,7 @@ impl Cache {
         let now = self.shared.clock.about_now();
         let kept = tier.get(&self.scope, key)?;
         // Each holds for one unbroken time; and what is fresh is alive.
-        let fresh = now.is_surely(|now| kept.label.is_fresh(now) && self.is_recent(kept.since, now));
+        let fresh = now.is_surely(|now| kept.label.is_fresh(now) && self.is_recent(&kept, now));
         let valid = || self.shared.markers.is_remembered(&kept.judged, now, trust);
         let surely_fresh = fresh && valid() && self.accepts(&kept.label);
         Some((kept, surely_fresh))
@@ -181,7 +186,7 @@ impl Cache {
     ) -> Option<(T, Outcome)> {
         let (answers, now) = self.alive(key, kept)?;
         let outcome = answers.filter(|outcome| *outcome == Outcome::L1Hit || fail_safe)?;
-        if !self.is_recent(kept.since, now) || !self.is_valid(kept, trust, now) {
+        if !self.is_recent(kept, now) || !self.is_valid(kept, trust, now) {
             return None;
         }
         let value = match &kept.content {
@@ -194,7 +199,7 @@ impl Cache {
     /// Whether the tier may answer for the store that there is an entry.
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
         let now = self.now();
-        let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
+        let fresh = kept.label.is_fresh(now) && self.is_recent(kept, now);
         fresh && self.accepts(&kept.label) && self.is_valid(kept, Trust::Asked, now)
     }
 
@@ -226,7 +231,7 @@ impl Cache {
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
             let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
-            let believed = self.is_recent(kept.since, now) && alive;
+            let believed = self.is_recent(kept, now) && alive;
             believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
         let kept = tier.get(&key.scope, &key.key);
@@ -274,7 +279,7 @@ impl Cache {
     /// Removes from memory what is no longer believed without the store.
     pub(super) fn forget_old(&self, key: &SlotKey) {
         let Some(tier) = &self.shared.tier else { return };
-        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since, self.now())) {
+        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(&kept, self.now())) {
             tier.remove(key);
             self.shared.tell_memory();
         }

@@ -11,10 +11,7 @@ use super::{
     tags::Trust,
     value::Stored,
 };
-use crate::{
-    encrypted::{MAX_SKEW_MS, Place},
-    error::Error,
-};
+use crate::{encrypted::Place, error::Error};
 
 /// What there was for one key; and how the search for it went.
 pub(super) struct Found<T> {
@@ -146,11 +143,10 @@ impl Cache {
         now: u64,
     ) -> Option<Arc<Stored<T>>> {
         let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
-        // One from the future was kept before the clock was set back: no invalidation reaches it.
-        let local = local.filter(|stored| {
-            let from_the_future = stored.label.times.created_at > now.saturating_add(MAX_SKEW_MS);
-            !from_the_future && self.survives_what_is_known(&stored.label, now)
-        });
+        let survives = |stored: &Arc<Stored<T>>| {
+            self.is_reached(&stored.label, now) && self.survives_what_is_known(&stored.label, now)
+        };
+        let local = local.filter(survives);
         let newest = match (loaded, local) {
             (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
             (loaded, local) => loaded.or(local),

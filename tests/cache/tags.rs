@@ -349,3 +349,21 @@ async fn clock_that_is_set_back_leaves_no_invalidation_in_the_future() {
         assert_eq!(kept(&world.cache()).await[..2], [None; 2]);
     }
 }
+
+#[tokio::test]
+async fn memory_gives_nothing_from_the_future_that_an_invalidation_does_not_reach() {
+    for (back, value) in [(ms(300_000), Some(1)), (ms(300_001), None)] {
+        let world = World::new();
+        let cache = world.builder().l1_ttl(secs(3_600)).build().unwrap();
+        cache.entry("k").tags(["users"]).set(1).await.unwrap();
+        world.clock.set(NOW - back.as_millis() as u64);
+        for _ in 0..2 {
+            assert_eq!(cache.get::<i32>("k").await.unwrap(), value, "{back:?}");
+        }
+        cache.invalidate_tag("users").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(cache.get::<i32>("k").await.unwrap(), None, "{back:?}");
+            assert_eq!(cache.get_many::<i32>(["k"]).await.unwrap(), [None], "{back:?}");
+        }
+    }
+}
