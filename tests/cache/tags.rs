@@ -351,6 +351,32 @@ async fn clock_that_is_set_back_leaves_no_invalidation_in_the_future() {
 }
 
 #[tokio::test]
+async fn clock_that_is_set_back_makes_no_life_in_memory_longer() {
+    let world = World::new();
+    let builder = Cache::in_memory().clock(&world.clock).ttl(secs(10)).stale(secs(10));
+    let cache = builder.fail_safe_pause(secs(0)).build().unwrap();
+    world.clock.set(NOW + 60 * 60_000);
+    cache.invalidate_tag("users").await.unwrap();
+    world.clock.set(NOW);
+    let set = async |value: i32| cache.entry("k").tags(["users"]).set(value).await.unwrap();
+    set(1).await;
+    cache.invalidate_tag("users").await.unwrap();
+    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    set(2).await;
+    world.clock.advance(secs(10) - ms(1));
+    assert_eq!(cache.get("k").await.unwrap(), Some(2));
+    world.clock.advance(ms(1));
+    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    // Stale, it stands in, and is refreshed.
+    assert_eq!(cache.get_or_compute("k", async || Err::<i32, _>("no")).await, Ok(2));
+    assert_eq!(cache.entry("k").tags(["users"]).get_or_refresh(async || Ok::<_, ()>(3)).await, Ok(2));
+    settle().await;
+    assert_eq!(cache.get("k").await.unwrap(), Some(3));
+    world.clock.advance(secs(20));
+    assert_eq!(cache.get_or_compute("k", async || Err::<i32, _>("no")).await, Err("no"));
+}
+
+#[tokio::test]
 async fn memory_gives_nothing_from_the_future_that_an_invalidation_does_not_reach() {
     for (back, value) in [(ms(300_000), Some(1)), (ms(300_001), None)] {
         let world = World::new();
