@@ -112,7 +112,8 @@ impl Cache {
         }
         let well = is_well(way.trouble.as_ref());
         for search in searches {
-            if !matches!(search.step, Step::InMemory) && search.found.is_none() {
+            let memory_answers = self.store.is_some() && matches!(search.step, Step::InMemory);
+            if !memory_answers && search.found.is_none() {
                 self.bury_invalid(search.seat.key());
             }
             search.found = self.newest(search.found.take(), search.local.take(), well, way.now);
