@@ -106,12 +106,8 @@ impl Spot<'_> {
 
     /// [`Seat::lead_or`], counted the first time that it waits.
     pub(super) async fn turn<V>(self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
-        let before = self.seat.waited();
-        let turn = self.seat.lead_or(usable).await;
-        if !before && self.seat.waited() {
-            self.cache.shared.counters.waited();
-        }
-        turn
+        let _counted = Waiting { spot: self, waited_before: self.seat.waited() };
+        self.seat.lead_or(usable).await
     }
 
     /// How a request ended whose value was there when its turn came.
@@ -171,6 +167,21 @@ impl Spot<'_> {
         leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         call.outcome(Outcome::Stale);
         stale.value.clone()
+    }
+}
+
+/// Counts at its end, also where that is being dropped, a call that had to wait.
+struct Waiting<'a> {
+    spot: Spot<'a>,
+    waited_before: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Spot { cache, seat } = self.spot;
+        if !self.waited_before && seat.waited() {
+            cache.shared.counters.waited();
+        }
     }
 }
 

@@ -162,6 +162,29 @@ async fn a_wait_is_counted_and_so_is_what_came_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_that_is_given_up_is_counted_too() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).stale(secs(1_000)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    world.pass(secs(10)).await;
+    let stuck = async {
+        let _ = cache.get_or_compute("k", pending::<Result<i32, ()>>).await;
+    };
+    let others = async {
+        let strict = cache.entry("k").strict().hard_timeout(ms(10));
+        assert!(strict.get_or_compute(|| ok(2)).await.is_err());
+        assert_eq!(cache.stats().waits, 1);
+        assert_eq!(cache.entry("k").soft_timeout(ms(10)).get_or_compute(|| ok(2)).await, Ok(1));
+        assert_eq!(cache.stats().waits, 2);
+    };
+    tokio::select! {
+        biased;
+        () = stuck => panic!("it never ends"),
+        () = others => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_future_that_is_dropped_is_counted_as_such() {
     let world = World::new();
     let cache = world.cache();
