@@ -1,6 +1,6 @@
 //! From a key to a value: memory, then the store, then the caller's function.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Cache, Value,
@@ -74,7 +74,10 @@ impl Cache {
         let (spot, terms) = (self.spot(&seat), Terms { call, settings: &settings, mode });
         let turn = match seat.try_lead() {
             Some(leader) => Ok(Turn::Lead(leader)),
-            None => Box::pin(spot.wait::<T, E, M>(terms)).await?,
+            None => {
+                let turn = spot.turn_in_time::<T, M>(settings.policy.soft_timeout);
+                Box::pin(mode.within(turn)).await?
+            }
         };
         match turn {
             Ok(Turn::Value(stored)) => {
@@ -95,13 +98,12 @@ type Waited<T> = Result<Turn<Arc<Stored<T>>>, Local<T>>;
 
 impl Spot<'_> {
     /// Waits for another's function, which is bounded as that of one's own.
-    async fn wait<T: Value, E, M: Mode>(self, terms: Terms<'_, M>) -> Result<Waited<T>, M::Error<E>> {
-        let Terms { call: _, settings, mode } = terms;
+    pub(super) async fn turn_in_time<T: Value, M: Mode>(self, soft_timeout: Option<Duration>) -> Waited<T> {
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = self.turn(|published| self.cache.usable::<T>(published, stale, M::TRUST));
         let known = || self.cache.known_in_memory::<T>(&self.seat.key().key, M::TRUST);
         let stand_in = || known().filter(|_| M::FAIL_SAFE);
-        mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await
+        in_time(soft_timeout, stand_in, turn).await
     }
 
     /// [`Seat::lead_or`], counted the first time that it waits.

@@ -8,6 +8,7 @@ use super::{
     engine::is_well,
     flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
+    mode::Lenient,
     search::Way,
     tags::{Beginning, Trust},
     value::Stored,
@@ -56,11 +57,15 @@ impl Cache {
                 members.iter().filter(|(_, member)| member.leader.is_none()).map(|(at, _)| *at).collect();
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
-                let usable = |published: &_| self.usable::<T>(published, &[Why::FailSafe], Trust::Asked);
-                if let Turn::Value(stored) = self.spot(&members[&at].seat).turn(usable).await {
-                    call.outcome(Outcome::Waited);
-                    values[at] = Some(stored.value.clone());
-                }
+                let spot = self.spot(&members[&at].seat);
+                let (stored, outcome) =
+                    match spot.turn_in_time::<T, Lenient>(self.shared.policy.soft_timeout).await {
+                        Ok(Turn::Value(stored)) => (stored, Outcome::Waited),
+                        Err(local) => (local.stored, Outcome::Stale),
+                        Ok(Turn::Lead(_)) => continue,
+                    };
+                call.outcome(outcome);
+                values[at] = Some(stored.value.clone());
             }
             members.retain(|at, _| values[*at].is_none());
             for (at, member) in members.iter() {
