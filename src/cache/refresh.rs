@@ -40,7 +40,7 @@ impl Cache {
             let stored = local.stored;
             call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
             if settings.is_due(&stored.label, self.now()) {
-                let seat = self.seat(call, &key);
+                let seat = self.seat_at(&key);
                 if let Some(leader) = seat.try_lead() {
                     self.spot(&seat).refresh_behind(leader, settings, &stored, true, f);
                 }

@@ -124,6 +124,17 @@ async fn a_refresh_in_the_background_is_a_request_of_its_own() {
     let cache = world.builder().ttl(secs(10)).stale(secs(1_000)).l1_ttl(secs(1_000)).build().unwrap();
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "computed", 1)]);
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "l1_hit", 1)]);
+    let ahead = async {
+        cache.entry("k").refresh_ahead(0.0).get_or_refresh(|| ok(1)).await.unwrap();
+        settle().await;
+    };
+    assert_eq!(
+        moves!(cache: ahead),
+        [("get_or_refresh", "l1_hit", 1), ("background_refresh", "computed", 1)]
+    );
+    let stats = cache.stats();
+    let hits = stats.requests.iter().find(|requests| requests.outcome == "l1_hit").unwrap();
+    assert_eq!(hits.timed, 0, "what memory answers does not go beyond it, whatever goes on behind");
     world.pass(secs(11)).await;
     let failing = async || {
         let _ = cache.get_or_refresh("k", fails).await;
