@@ -75,8 +75,8 @@ impl Cache {
         let turn = match seat.try_lead() {
             Some(leader) => Ok(Turn::Lead(leader)),
             None => {
-                let turn = spot.turn_in_time::<T, M>(settings.policy.soft_timeout);
-                Box::pin(mode.within(turn)).await?
+                let limit = settings.policy.soft_timeout;
+                Box::pin(mode.within(spot.turn_in_time::<T, M>(limit))).await?
             }
         };
         match turn {
