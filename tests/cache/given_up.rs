@@ -106,8 +106,11 @@ async fn write_that_was_given_up_and_never_ends_holds_its_turn_for_half_a_minute
     assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(7)).await, Ok(7));
     cache.set("l", 2).await.unwrap();
     assert_eq!(start.elapsed(), ms(1));
+    assert_eq!(cache.stats().troubles, 0);
     cache.set("k", 2).await.unwrap();
     assert!(start.elapsed().abs_diff(secs(30)) < ms(10), "{:?}", start.elapsed());
+    let troubles = cache.stats().troubles_by_reason;
+    assert!(matches!(troubles[..], [("timeout", 1)]), "{troubles:?}");
     assert_eq!(cache.get("k").await.unwrap(), Some(2));
     cache.close().await;
     assert_eq!(cache.stats().in_flight, 0);
@@ -123,8 +126,9 @@ async fn write_that_is_left_to_the_background_is_given_up_after_half_a_minute_to
     assert_eq!(cache.get_or_compute("k", one).await, Ok(1));
     assert_eq!(start.elapsed(), ms(0));
     assert!(timeout(secs(30) - ms(1), cache.close()).await.is_err());
+    assert_eq!(cache.stats().troubles, 1, "of the reading");
     assert!(timeout(ms(2), cache.close()).await.is_ok());
-    assert_eq!(cache.stats().in_flight, 0);
+    assert_eq!((cache.stats().in_flight, cache.stats().troubles), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
