@@ -219,7 +219,8 @@ impl Cache {
         self.keep_sized(key, stored, copy, self.now());
     }
 
-    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
+    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for, if only by another
+    /// handle, whose keys open it.
     pub(super) fn keep_loaded<T: Value>(
         &self,
         key: &SlotKey,
@@ -230,8 +231,7 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
-            let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
-            let believed = self.is_recent(kept, now) && alive;
+            let believed = self.is_recent(kept, now) && kept.label.is_alive(now);
             believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
         let kept = tier.get(&key.scope, &key.key);
