@@ -67,7 +67,7 @@ impl Cache {
                 return None;
             }
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
-            _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
+            _ => kept.stands_in.contains(&now).then_some(Outcome::Stale),
         };
         Some((answers, now))
     }
@@ -252,9 +252,9 @@ impl Cache {
             L1::Values => Content::Value(stored.clone()),
             L1::Sealed => Content::Sealed(Box::new(sealed)),
         };
-        let stands_in_until = self.stands_in_until(key, &stored.label);
+        let stands_in = self.stand_in_of(key, &stored.label);
         let (label, judged) = (stored.label.clone(), Judged::default());
-        let kept = Kept { label, since, stands_in_until, judged, content, size };
+        let kept = Kept { label, since, stands_in, judged, content, size };
         tier.put(key.clone(), kept);
         self.shared.tell_memory();
     }
