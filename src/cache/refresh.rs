@@ -41,8 +41,12 @@ impl Cache {
             call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
             if settings.is_due(&stored.label, self.now()) {
                 let seat = self.seat_at(&key);
-                if let Some(leader) = seat.try_lead() {
-                    self.spot(&seat).refresh_behind(leader, settings, &stored, true, f);
+                // What is handed out meanwhile is looked for once this call leads: a set may have ended before that.
+                if let Some(leader) = seat.try_lead()
+                    && let Some(local) = self.known_in_memory::<T>(key.as_bytes(), Lenient::TRUST)
+                    && settings.is_due(&local.stored.label, self.now())
+                {
+                    self.spot(&seat).refresh_behind(leader, settings, &local.stored, true, f);
                 }
             }
             return Ok(stored.into_value());
