@@ -47,8 +47,11 @@ impl Cache {
         }
     }
 
-    /// [`set`](Self::set) for each key and value, in one round trip. After an error some may have been stored, and
-    /// memory holds none of them.
+    /// [`set`](Self::set) for each key and value, in one round trip; of equal keys the last counts. After an error some may
+    /// have been stored, and memory holds none of them.
+    ///
+    /// It waits for its turn at one key after another: while it waits for that of one, a later write to another takes place
+    /// before it.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -74,7 +77,8 @@ impl Cache {
         }
     }
 
-    /// [`delete`](Self::delete) for each key, in order, in one round trip. After an error some may have been removed.
+    /// [`delete`](Self::delete) for each key, in order, in one round trip. After an error some may have been removed. It
+    /// waits for its turns as [`set_many`](Self::set_many).
     ///
     /// ```
     /// # use blindcache::Cache;
