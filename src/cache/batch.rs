@@ -150,7 +150,7 @@ impl Cache {
         for (key, value) in items {
             let label = settings.label(beginning, &value)?;
             let stored = Arc::new(Stored { value, label });
-            let write = self.seal(key.as_bytes(), None, &stored)?;
+            let write = self.seal(key.as_bytes(), None, &stored, beginning)?;
             let copy = self.copied::<T>(write.as_ref());
             sealed.push((key, stored, copy, write));
         }

@@ -57,7 +57,7 @@ impl Spot<'_> {
             }
         };
         let stored = Arc::new(Stored { value, label });
-        let write = match cache.seal(&seat.key().key, place, &stored) {
+        let write = match cache.seal(&seat.key().key, place, &stored, beginning) {
             Ok(write) => write,
             Err(error) => {
                 cache.trouble(&error);

@@ -151,7 +151,7 @@ impl Cache {
             Ok(label) => Arc::new(Stored { value, label }),
             Err(error) => return self.trouble(&error),
         };
-        match self.seal(&member.seat.key().key, None, &stored) {
+        match self.seal(&member.seat.key().key, None, &stored, beginning) {
             Ok(write) => {
                 let keep = || self.keep(member.seat.key(), &stored, self.copied::<T>(write.as_ref()));
                 leader.publish(hand(&stored, Why::Fresh, well), keep);

@@ -41,11 +41,9 @@ impl Times {
         Ok(Self { created_at, stale_at: expires_at, expires_at })
     }
 
-    /// What the store is told: the whole time that the entry may be used, which has begun already where the entry is created
-    /// ahead of the clock.
-    fn hint(self, now: u64) -> Option<Duration> {
-        let begun = self.created_at.min(now);
-        (self.expires_at < NEVER).then(|| Duration::from_millis(self.expires_at - begun))
+    /// What the store is told: the whole time that the entry may be used.
+    fn hint(self) -> Option<Duration> {
+        (self.expires_at < NEVER).then(|| Duration::from_millis(self.expires_at - self.created_at))
     }
 }
 
@@ -182,9 +180,11 @@ impl<B: Backend> EncryptedBackend<B> {
         let place = self.place(Kind::Tag, tag);
         let draft = Draft::new(&[], 0, self.padding, 0)?;
         let meta = Meta { codec: Codec::Raw, schema: 0, created_at, stale_at: expires_at, expires_at };
-        let times = Times { created_at, stale_at: expires_at, expires_at };
+        // It can be ahead of the clock; the store's time begins now.
+        let begun = created_at.min(self.clock.now());
+        let times = Times { created_at: begun, stale_at: expires_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name, entry, times.hint(self.clock.now())))
+        Ok((place.name, entry, times.hint()))
     }
 
     /// When the invalidation was, and which key sealed it; `None` for a marker that has expired.
@@ -218,7 +218,7 @@ impl<B: Backend> EncryptedBackend<B> {
         let Times { created_at, stale_at, expires_at } = times;
         let meta = Meta { codec, schema: self.schema, created_at, stale_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
-        Ok((place.name, entry, times.hint(self.clock.now())))
+        Ok((place.name, entry, times.hint()))
     }
 }
 
