@@ -143,7 +143,7 @@ impl Spot<'_> {
             call.outcome(Outcome::Stale);
             return Ok(stale.value.clone());
         }
-        let begun = Begun { beginning: self.cache.beginning(settings), well, place };
+        let begun = Begun { beginning: self.cache.beginning(settings), well, place, behind: false };
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
             Ok(output) => match F::sort(output) {

@@ -64,7 +64,7 @@ impl Cache {
         let Found { stored, trouble, now: _, place } = spot.find::<T>(Lenient::TRUST).await;
         let well = is_well(trouble.as_ref());
         let Some(stored) = stored else {
-            let begun = Begun { beginning: self.beginning(&settings), well, place };
+            let begun = Begun { beginning: self.beginning(&settings), well, place, behind: false };
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
             return spot.finish(leader, terms, value, begun).await;
@@ -101,7 +101,8 @@ impl Cache {
         match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let begun = Begun { beginning: self.beginning(&settings), well: true, place: None };
+                let beginning = self.beginning(&settings);
+                let begun = Begun { beginning, well: true, place: None, behind: false };
                 let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
                 let terms = Terms { call, settings: &settings, mode };
                 spot.finish(leader, terms, value, begun).await
@@ -130,7 +131,8 @@ impl Spot<'_> {
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let begun = Begun { beginning: self.cache.beginning(&settings), well: true, place: None };
+        let beginning = self.cache.beginning(&settings);
+        let begun = Begun { beginning, well: true, place: None, behind: true };
         leader.publish(hand(&until_then, Why::Refreshing, well), || ());
         let (cache, seat) = (self.cache.clone(), self.seat.beside());
         let refresh = async move {

@@ -67,7 +67,7 @@ impl Cache {
     }
 
     /// Work that nobody waits for, given up after a while: that is trouble with the store too.
-    async fn within_limit<T>(self, work: impl Future<Output = T>) {
+    pub(super) async fn within_limit<T>(self, work: impl Future<Output = T>) {
         if timeout(LIMIT, work).await.is_err()
             && let Some(store) = &self.store
         {

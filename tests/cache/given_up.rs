@@ -160,3 +160,27 @@ fn outside_a_runtime_a_write_is_dropped_with_its_caller() {
     drop(set);
     assert_eq!(cache.stats().in_flight, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn write_of_a_refresh_in_the_background_is_given_up_after_half_a_minute_too() {
+    for closed in [false, true] {
+        let world = World::new();
+        let cache = world.builder().refresh_ahead(0.0).build().unwrap();
+        cache.set("k", 1).await.unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        world.store.hang("set");
+        let slow = || async {
+            tokio::time::sleep(ms(10)).await;
+            one().await
+        };
+        assert_eq!(cache.get_or_refresh("k", slow).await, Ok(1));
+        if closed {
+            assert!(timeout(ms(1), cache.close()).await.is_err(), "the function runs");
+        }
+        tokio::time::sleep(ms(20)).await;
+        world.store.recover();
+        assert!(timeout(secs(31), cache.set("k", 2)).await.is_ok(), "the turn is free");
+        assert!(timeout(secs(1), cache.close()).await.is_ok());
+        assert_eq!((cache.stats().in_flight, cache.stats().troubles), (0, 1));
+    }
+}
