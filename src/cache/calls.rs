@@ -136,8 +136,8 @@ impl Cache {
     }
 
     /// The value under this key at once, even a stale one, which `f` then refreshes in the background; only where there
-    /// is none, `f` runs in this call. With [`refresh_ahead`](super::Builder::refresh_ahead) the refresh begins before the ttl
-    /// is over.
+    /// is none, `f` runs in this call; where memory has none and another call computes one, it waits for that. With
+    /// [`refresh_ahead`](super::Builder::refresh_ahead) the refresh begins before the ttl is over.
     ///
     /// ```
     /// # use blindcache::Cache;

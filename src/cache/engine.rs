@@ -75,6 +75,11 @@ impl Cache {
         let turn = match seat.try_lead() {
             Some(leader) => Ok(Turn::Lead(leader)),
             None => {
+                let known = self.confirmed_in_memory::<T>(key.as_bytes(), M::TRUST, Local::is_fresh);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(Outcome::Hit);
+                    return Ok(local.stored.into_value());
+                }
                 let limit = settings.policy.soft_timeout;
                 Box::pin(mode.within(spot.turn_in_time::<T, M>(limit))).await?
             }

@@ -8,6 +8,7 @@ use super::{
     engine::is_well,
     flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
+    memory::Local,
     mode::Lenient,
     search::Way,
     tags::{Beginning, Trust},
@@ -58,6 +59,13 @@ impl Cache {
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
                 let spot = self.spot(&members[&at].seat);
+                let key = &spot.seat.key().key;
+                let known = self.confirmed_in_memory::<T>(key, Trust::Asked, Local::is_fresh);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(Outcome::Hit);
+                    values[at] = Some(local.stored.value.clone());
+                    continue;
+                }
                 let (stored, outcome) =
                     match spot.turn_in_time::<T, Lenient>(self.shared.policy.soft_timeout).await {
                         Ok(Turn::Value(stored)) => (stored, Outcome::Waited),

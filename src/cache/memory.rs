@@ -1,6 +1,6 @@
 //! What memory holds, and what of it may be used.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use bytes::Bytes;
 
@@ -114,6 +114,24 @@ impl Cache {
             return None;
         }
         Some(Local { stored: self.stored(key, &kept, now)?, recent: true, answers })
+    }
+
+    /// The same where its markers may have to be asked for first: for who finds another call at work on a key, which would
+    /// else wait for that.
+    pub(super) async fn confirmed_in_memory<T: Value>(
+        &self,
+        key: &[u8],
+        trust: Trust,
+        wanted: impl Fn(&Local<T>) -> bool,
+    ) -> Option<Local<T>> {
+        let local = self.in_memory_at(key).filter(|local| local.recent && wanted(local))?;
+        let markers = self.to_ask(iter::once(&local.stored.label), trust, self.now());
+        if !markers.is_empty()
+            && let Err(error) = self.ask(markers).await
+        {
+            self.trouble(&error);
+        }
+        self.known_in_memory(key, trust).filter(wanted)
     }
 
     /// Removes from memory what nobody can use any more, unless something else is there by now.

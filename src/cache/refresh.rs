@@ -53,13 +53,23 @@ impl Cache {
         }
         let seat = self.seat(call, &key);
         let spot = self.spot(&seat);
-        let stale = [Why::FailSafe, Why::Refreshing];
-        let leader = match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
-            Turn::Value(stored) => {
-                call.outcome(Outcome::Waited);
-                return Ok(stored.into_value());
+        let leader = match seat.try_lead() {
+            Some(leader) => leader,
+            None => {
+                let known = self.confirmed_in_memory::<T>(key.as_bytes(), Lenient::TRUST, |_| true);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(self.outcome_of(&local.stored.label, Outcome::Hit));
+                    return Ok(local.stored.into_value());
+                }
+                let stale = [Why::FailSafe, Why::Refreshing];
+                match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
+                    Turn::Value(stored) => {
+                        call.outcome(Outcome::Waited);
+                        return Ok(stored.into_value());
+                    }
+                    Turn::Lead(leader) => leader,
+                }
             }
-            Turn::Lead(leader) => leader,
         };
         let Found { stored, trouble, now: _, place } = spot.find::<T>(Lenient::TRUST).await;
         let well = is_well(trouble.as_ref());
