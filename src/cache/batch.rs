@@ -163,8 +163,8 @@ impl Cache {
         let mut writing = Vec::with_capacity(seats.len());
         for seat in &seats {
             writing.push(seat.write().await);
-            self.forget(seat.key());
         }
+        seats.iter().for_each(|seat| _ = self.forget(seat.key()));
         let cache = self.clone();
         let work = async move {
             if let Some(store) = &cache.store {

@@ -184,3 +184,21 @@ async fn write_of_a_refresh_in_the_background_is_given_up_after_half_a_minute_to
         assert_eq!((cache.stats().in_flight, cache.stats().troubles), (0, 1));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn set_many_that_waits_for_its_turn_and_is_given_up_leaves_memory_as_it_was() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set_many([("a", 1), ("b", 1)]).await.unwrap();
+    assert_eq!(cache.get_many::<i32>(["a", "b"]).await.unwrap(), [Some(1); 2]);
+    world.store.delay(ms(10));
+    let set = async { cache.set("b", 2).await.unwrap() };
+    let batch = async {
+        settle().await;
+        assert!(timeout(ms(1), cache.set_many([("a", 3), ("b", 3)])).await.is_err());
+    };
+    tokio::join!(set, batch);
+    world.store.calls();
+    assert_eq!(cache.get_many::<i32>(["a", "b"]).await.unwrap(), [Some(1), Some(2)]);
+    assert!(world.store.calls().is_empty());
+}
