@@ -47,8 +47,11 @@ impl Cache {
         }
     }
 
-    /// [`set`](Self::set) for each key and value, in one batch. After an error some may have been stored, and
-    /// memory holds none of them.
+    /// [`set`](Self::set) for each key and value, in one batch; of equal keys the last counts. After an error some may
+    /// have been stored, and memory holds none of them.
+    ///
+    /// It waits for its turn at one key after another: while it waits for that of one, a later write to another takes place
+    /// before it.
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -74,7 +77,8 @@ impl Cache {
         }
     }
 
-    /// [`delete`](Self::delete) for each key, in order, in one batch. After an error some may have been removed.
+    /// [`delete`](Self::delete) for each key, in order, in one batch. After an error some may have been removed. It
+    /// waits for its turns as [`set_many`](Self::set_many).
     ///
     /// ```
     /// # use blindcache::Cache;
@@ -146,7 +150,7 @@ impl Cache {
         for (key, value) in items {
             let label = settings.label(beginning, &value)?;
             let stored = Arc::new(Stored { value, label });
-            let write = self.seal(key.as_bytes(), None, &stored)?;
+            let write = self.seal(key.as_bytes(), None, &stored, beginning)?;
             let copy = self.copied::<T>(write.as_ref());
             sealed.push((key, stored, copy, write));
         }
@@ -159,8 +163,8 @@ impl Cache {
         let mut writing = Vec::with_capacity(seats.len());
         for seat in &seats {
             writing.push(seat.write().await);
-            self.forget(seat.key());
         }
+        seats.iter().for_each(|seat| _ = self.forget(seat.key()));
         let cache = self.clone();
         let work = async move {
             if let Some(store) = &cache.store {
@@ -204,6 +208,7 @@ impl Cache {
                     let name = |key: &CacheKey| store.entry_place(key.as_bytes()).name;
                     let names: Vec<StoreKey> = keys.iter().map(name).collect();
                     let deleted = store.backend().delete_many(&names).await.map_err(Error::from);
+                    let deleted = deleted.and_then(|deleted| store.one_each(deleted, names.len()));
                     deleted.inspect_err(|error| cache.trouble(error))?
                 }
                 None => keys.iter().map(|_| false).collect(),

@@ -96,7 +96,9 @@ impl Builder {
     }
 
     /// How long a function may take while there is a stale value to return instead; of another call's function, while
-    /// there is one in memory. It needs a Tokio runtime with its timer, `enable_time`, and panics in another.
+    /// there is one in memory that is given without asking the store, neither for it
+    /// (`l1_ttl`) nor for its markers ([`marker_ttl`](Self::marker_ttl)). It needs a Tokio runtime with its
+    /// timer, `enable_time`, and panics in another.
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.policy.soft_timeout = Some(limit);
         self

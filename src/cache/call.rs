@@ -58,7 +58,7 @@ impl Settings {
     /// The label of this value, which began then.
     pub(super) fn label<T: Value>(&self, beginning: Beginning, value: &T) -> Result<Label, Error> {
         let none = self.policy.none_ttl.is_some() && is_nil(value);
-        let times = self.policy.times(beginning, none)?;
+        let times = self.policy.times(beginning, none, self.sealed_by.is_some())?;
         Ok(Label { times, tags: self.tags.clone(), sealed_by: self.sealed_by })
     }
 

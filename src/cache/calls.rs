@@ -103,9 +103,9 @@ impl Cache {
     /// fails, or exceeds the [`soft_timeout`](super::Builder::soft_timeout), a value within its
     /// [`stale`](super::Builder::stale) time stands in, and goes on to for the
     /// [`fail_safe_pause`](super::Builder::fail_safe_pause); else its error is returned as it is, nothing is kept, and
-    /// the next who waits runs its own `f`. An `f` that asks for its own key waits for itself, and two
-    /// of which each asks for the other's key wait for each other: for ever, unless the call is strict and has a
-    /// [`hard_timeout`](super::Strict::hard_timeout).
+    /// the next who waits runs its own `f`. So does who asks after a [`delete`](Self::delete) that took place meanwhile.
+    /// An `f` that asks for its own key waits for itself, and two of which each asks for the other's key wait for each
+    /// other: for ever, unless the call is strict and has a [`hard_timeout`](super::Strict::hard_timeout).
     ///
     /// Trouble with the store, an unreadable entry, a refused key or ttl is counted, and the value computed all the
     /// same: [`entry(key).strict()`](super::Entry::strict) makes it an error.
@@ -136,8 +136,8 @@ impl Cache {
     }
 
     /// The value under this key at once, even a stale one, which `f` then refreshes in the background; only where there
-    /// is none, `f` runs in this call. With [`refresh_ahead`](super::Builder::refresh_ahead) the refresh begins before the ttl
-    /// is over.
+    /// is none, `f` runs in this call; where memory has none and another call computes one, it waits for that. With
+    /// [`refresh_ahead`](super::Builder::refresh_ahead) the refresh begins before the ttl is over.
     ///
     /// ```
     /// # use blindcache::Cache;

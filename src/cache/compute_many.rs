@@ -21,7 +21,8 @@ impl Cache {
     /// none for a key either.
     ///
     /// `f` gives pairs of a key and its value, in any order; what it was not asked for is ignored. A key that another
-    /// call is computing just now is waited for, and shared the other way too. Where `f` fails, or exceeds the
+    /// call is computing just now is waited for, and shared the other way too; where again and again another call takes one of
+    /// them first, that one is computed beside it at last, and not kept. Where `f` fails, or exceeds the
     /// [`soft_timeout`](super::Builder::soft_timeout), values within their [`stale`](super::Builder::stale) time stand in
     /// if there is one for each missing key; else its error is returned. A key that is refused is counted, and given to
     /// `f`; its value cannot be told from others, and is `None`.

@@ -1,6 +1,6 @@
 //! From a key to a value: memory, then the store, then the caller's function.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Cache, Value,
@@ -74,7 +74,15 @@ impl Cache {
         let (spot, terms) = (self.spot(&seat), Terms { call, settings: &settings, mode });
         let turn = match seat.try_lead() {
             Some(leader) => Ok(Turn::Lead(leader)),
-            None => Box::pin(spot.wait::<T, E, M>(terms)).await?,
+            None => {
+                let known = self.confirmed_in_memory::<T>(key.as_bytes(), M::TRUST, Local::is_fresh);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(Outcome::Hit);
+                    return Ok(local.stored.into_value());
+                }
+                let limit = settings.policy.soft_timeout;
+                Box::pin(mode.within(spot.turn_in_time::<T, M>(limit))).await?
+            }
         };
         match turn {
             Ok(Turn::Value(stored)) => {
@@ -95,23 +103,18 @@ type Waited<T> = Result<Turn<Arc<Stored<T>>>, Local<T>>;
 
 impl Spot<'_> {
     /// Waits for another's function, which is bounded as that of one's own.
-    async fn wait<T: Value, E, M: Mode>(self, terms: Terms<'_, M>) -> Result<Waited<T>, M::Error<E>> {
-        let Terms { call: _, settings, mode } = terms;
+    pub(super) async fn turn_in_time<T: Value, M: Mode>(self, soft_timeout: Option<Duration>) -> Waited<T> {
         let stale: &[Why] = if M::FAIL_SAFE { &[Why::FailSafe] } else { &[] };
         let turn = self.turn(|published| self.cache.usable::<T>(published, stale, M::TRUST));
         let known = || self.cache.known_in_memory::<T>(&self.seat.key().key, M::TRUST);
         let stand_in = || known().filter(|_| M::FAIL_SAFE);
-        mode.within(in_time(settings.policy.soft_timeout, stand_in, turn)).await
+        in_time(soft_timeout, stand_in, turn).await
     }
 
     /// [`Seat::lead_or`], counted the first time that it waits.
     pub(super) async fn turn<V>(self, usable: impl Fn(&Published) -> Option<V>) -> Turn<V> {
-        let before = self.seat.waited();
-        let turn = self.seat.lead_or(usable).await;
-        if !before && self.seat.waited() {
-            self.cache.shared.counters.waited();
-        }
-        turn
+        let _counted = Waiting { spot: self, waited_before: self.seat.waited() };
+        self.seat.lead_or(usable).await
     }
 
     /// How a request ended whose value was there when its turn came.
@@ -145,7 +148,7 @@ impl Spot<'_> {
             call.outcome(Outcome::Stale);
             return Ok(stale.value.clone());
         }
-        let begun = Begun { beginning: self.cache.beginning(settings), well, place };
+        let begun = Begun { beginning: self.cache.beginning(settings), well, place, behind: false };
         let stand_in = || fallback.clone().filter(|stale| stale.label.is_alive(self.cache.now()));
         match mode.within(in_time(settings.policy.soft_timeout, stand_in, f.start())).await? {
             Ok(output) => match F::sort(output) {
@@ -171,6 +174,21 @@ impl Spot<'_> {
         leader.publish(hand(stale, Why::FailSafe, false), stand_in);
         call.outcome(Outcome::Stale);
         stale.value.clone()
+    }
+}
+
+/// Counts at its end, also where that is being dropped, a call that had to wait.
+struct Waiting<'a> {
+    spot: Spot<'a>,
+    waited_before: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Spot { cache, seat } = self.spot;
+        if !self.waited_before && seat.waited() {
+            cache.shared.counters.waited();
+        }
     }
 }
 

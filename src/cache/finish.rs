@@ -35,6 +35,8 @@ pub(super) struct Begun {
     pub(super) well: bool,
     /// Where its value goes in the store, if that is known.
     pub(super) place: Option<Place>,
+    /// Whether it is done in the background, so that no caller bounds the waiting for the store.
+    pub(super) behind: bool,
 }
 
 impl Spot<'_> {
@@ -44,7 +46,7 @@ impl Spot<'_> {
         mut leader: Leader,
         Terms { call, settings, mode }: Terms<'_, M>,
         value: T,
-        Begun { beginning, well, place }: Begun,
+        Begun { beginning, well, place, behind }: Begun,
     ) -> Result<T, M::Error<E>> {
         let Self { cache, seat } = self;
         let label = match settings.label(beginning, &value) {
@@ -57,7 +59,7 @@ impl Spot<'_> {
             }
         };
         let stored = Arc::new(Stored { value, label });
-        let write = match cache.seal(&seat.key().key, place, &stored) {
+        let write = match cache.seal(&seat.key().key, place, &stored, beginning) {
             Ok(write) => write,
             Err(error) => {
                 cache.trouble(&error);
@@ -69,8 +71,10 @@ impl Spot<'_> {
         };
         let keep = || cache.keep(seat.key(), &stored, cache.copied::<T>(write.as_ref()));
         leader.publish(hand(&stored, Why::Fresh, well), keep);
-        if let Some(write) = write {
-            cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?;
+        match write {
+            Some(write) if behind => cache.clone().within_limit(cache.write_in_turn(leader, write)).await,
+            Some(write) => cache.write_led(leader, write, well).await.or_else(|error| mode.trouble(error))?,
+            None => {}
         }
         call.outcome(Outcome::Computed);
         Ok(stored.into_value())
@@ -83,7 +87,7 @@ impl Spot<'_> {
         leader: Leader,
         Terms { call, settings, mode: _ }: Terms<'_, M>,
         value: T,
-        Begun { beginning, well, place: _ }: Begun,
+        Begun { beginning, well, place: _, behind: _ }: Begun,
     ) -> T {
         if let Ok(label) = settings.label(beginning, &value) {
             share(leader, &Arc::new(Stored { value: value.clone(), label }), Why::Fresh, well);
@@ -115,6 +119,13 @@ impl Cache {
         }
         Box::pin(self.behind(work)).await;
         Ok(())
+    }
+
+    /// The same, waiting for the turn.
+    async fn write_in_turn(&self, leader: Leader, write: Write) -> Result<(), Error> {
+        let Some(turn) = leader.write().await else { return Ok(()) };
+        let _in_order = (turn, leader);
+        self.send(write).await
     }
 
     /// One write to the store; what fails is counted.

@@ -3,6 +3,7 @@
 use std::{
     hash::{Hash, Hasher},
     num::NonZeroUsize,
+    ops::Range,
     sync::Arc,
 };
 
@@ -42,8 +43,8 @@ pub(super) struct Kept {
     /// When it came from the store or was written here, in Unix milliseconds.
     pub(super) since: u64,
     pub(super) label: Label,
-    /// Until then a stale value stands in without another try, in Unix milliseconds; 0: it has not been tried.
-    pub(super) stands_in_until: u64,
+    /// When a stale value stands in without another try, in Unix milliseconds; never: it has not been tried.
+    pub(super) stands_in: Range<u64>,
     /// What it counts for, in bytes.
     pub(super) size: usize,
 }

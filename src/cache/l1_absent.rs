@@ -1,6 +1,6 @@
 //! Without the feature `l1`: an in-memory tier that cannot be made.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -19,7 +19,7 @@ pub(super) enum L1 {
 pub(super) struct Kept {
     pub(super) label: Label,
     pub(super) since: u64,
-    pub(super) stands_in_until: u64,
+    pub(super) stands_in: Range<u64>,
     pub(super) judged: Judged,
     pub(super) content: Content,
     #[allow(dead_code)] // only a tier that exists weighs

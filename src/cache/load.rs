@@ -1,6 +1,6 @@
 //! What the store holds, and whether it survives its tags.
 
-use std::{borrow::Cow, iter, mem, slice, sync::Arc};
+use std::{borrow::Cow, iter, mem, slice, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::{
     judge::each_once,
     memory::Copied,
     search::{Question, Search, Step, Way},
-    tags::{Tag, Trust, Verdict},
+    tags::{Beginning, Tag, Trust, Verdict},
     value::{Label, Stored},
 };
 use crate::{
@@ -188,17 +188,21 @@ impl Cache {
         Ok(stored)
     }
 
-    /// Seals a value for the store, if there is one; for this place if it is known.
+    /// Seals a value that began then for the store, if there is one; for this place if it is known.
     pub(super) fn seal<T: Serialize>(
         &self,
         key: &[u8],
         place: Option<Place>,
         stored: &Stored<T>,
+        Beginning { now, created_at }: Beginning,
     ) -> Result<Option<Write>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
         let Stored { value, label } = stored;
         let tags: Vec<&[u8]> = label.tags.iter().collect();
         let place = place.unwrap_or_else(|| store.entry_place(key));
-        store.seal(place, value, &tags, label.times).map(Some)
+        let (name, entry, ttl) = store.seal(place, value, &tags, label.times)?;
+        // The store's time begins now.
+        let ahead = Duration::from_millis(created_at.saturating_sub(now));
+        Ok(Some((name, entry, ttl.map(|ttl| ttl.saturating_add(ahead)))))
     }
 }

@@ -8,6 +8,8 @@ use super::{
     engine::is_well,
     flight::{Leader, Seat, Turn},
     handed::{Why, hand, share},
+    memory::Local,
+    mode::Lenient,
     search::Way,
     tags::{Beginning, Trust},
     value::Stored,
@@ -56,11 +58,22 @@ impl Cache {
                 members.iter().filter(|(_, member)| member.leader.is_none()).map(|(at, _)| *at).collect();
             members.values_mut().for_each(|member| member.leader = None);
             for at in busy {
-                let usable = |published: &_| self.usable::<T>(published, &[Why::FailSafe], Trust::Asked);
-                if let Turn::Value(stored) = self.spot(&members[&at].seat).turn(usable).await {
-                    call.outcome(Outcome::Waited);
-                    values[at] = Some(stored.value.clone());
+                let spot = self.spot(&members[&at].seat);
+                let key = &spot.seat.key().key;
+                let known = self.confirmed_in_memory::<T>(key, Trust::Asked, Local::is_fresh);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(Outcome::Hit);
+                    values[at] = Some(local.stored.value.clone());
+                    continue;
                 }
+                let (stored, outcome) =
+                    match spot.turn_in_time::<T, Lenient>(self.shared.policy.soft_timeout).await {
+                        Ok(Turn::Value(stored)) => (stored, Outcome::Waited),
+                        Err(local) => (local.stored, Outcome::Stale),
+                        Ok(Turn::Lead(_)) => continue,
+                    };
+                call.outcome(outcome);
+                values[at] = Some(stored.value.clone());
             }
             members.retain(|at, _| values[*at].is_none());
             for (at, member) in members.iter() {
@@ -146,7 +159,7 @@ impl Cache {
             Ok(label) => Arc::new(Stored { value, label }),
             Err(error) => return self.trouble(&error),
         };
-        match self.seal(&member.seat.key().key, None, &stored) {
+        match self.seal(&member.seat.key().key, None, &stored, beginning) {
             Ok(write) => {
                 let keep = || self.keep(member.seat.key(), &stored, self.copied::<T>(write.as_ref()));
                 leader.publish(hand(&stored, Why::Fresh, well), keep);

@@ -1,6 +1,6 @@
 //! What memory holds, and what of it may be used.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::Write,
-    encrypted::EncryptedBackend,
+    encrypted::{EncryptedBackend, MAX_SKEW_MS},
     error::KeyError,
     key::CacheKey,
     metrics::{Call, Operation, Outcome},
@@ -46,11 +46,7 @@ impl<T> Local<T> {
 impl Cache {
     pub(super) fn in_memory_at<T: Value>(&self, key: &[u8]) -> Option<Local<T>> {
         let (kept, answers, now) = self.alive_at(key)?;
-        Some(Local {
-            stored: self.stored(key, &kept, now)?,
-            recent: self.is_recent(kept.since, now),
-            answers,
-        })
+        Some(Local { stored: self.stored(key, &kept, now)?, recent: self.is_recent(&kept, now), answers })
     }
 
     /// What memory holds under a key, alive, and how it answers a call, if it does; and the time of the look.
@@ -71,7 +67,7 @@ impl Cache {
                 return None;
             }
             label if label.is_fresh(now) => Some(Outcome::L1Hit),
-            _ => (now < kept.stands_in_until).then_some(Outcome::Stale),
+            _ => kept.stands_in.contains(&now).then_some(Outcome::Stale),
         };
         Some((answers, now))
     }
@@ -98,17 +94,44 @@ impl Cache {
         self.store.as_ref().zip(label.sealed_by).is_none_or(accepted)
     }
 
-    fn is_recent(&self, since: u64, now: u64) -> bool {
-        self.store.is_none() || now.abs_diff(since) < self.shared.l1_ttl
+    /// Whether an invalidation of now reaches it. Beside a store none reaches what is from the future: that was kept before
+    /// the clock was set back.
+    #[inline]
+    pub(super) fn is_reached(&self, label: &Label, now: u64) -> bool {
+        self.store.is_none() || label.times.created_at <= now.saturating_add(MAX_SKEW_MS)
+    }
+
+    #[inline]
+    fn is_recent(&self, kept: &Kept, now: u64) -> bool {
+        let recent = || now.abs_diff(kept.since) < self.shared.l1_ttl;
+        self.store.is_none() || recent() && self.is_reached(&kept.label, now)
     }
 
     /// A value in memory, fresh or stale, whose markers are known, without an await.
     pub(super) fn known_in_memory<T: Value>(&self, key: &[u8], trust: Trust) -> Option<Local<T>> {
         let (kept, answers, now) = self.alive_at(key)?;
-        if !self.is_recent(kept.since, now) || !self.is_valid(&kept, trust, now) {
+        if !self.is_recent(&kept, now) || !self.is_valid(&kept, trust, now) {
             return None;
         }
         Some(Local { stored: self.stored(key, &kept, now)?, recent: true, answers })
+    }
+
+    /// The same where its markers may have to be asked for first: for who finds another call at work on a key, which would
+    /// else wait for that.
+    pub(super) async fn confirmed_in_memory<T: Value>(
+        &self,
+        key: &[u8],
+        trust: Trust,
+        wanted: impl Fn(&Local<T>) -> bool,
+    ) -> Option<Local<T>> {
+        let local = self.in_memory_at(key).filter(|local| local.recent && wanted(local))?;
+        let markers = self.to_ask(iter::once(&local.stored.label), trust, self.now());
+        if !markers.is_empty()
+            && let Err(error) = self.ask(markers).await
+        {
+            self.trouble(&error);
+        }
+        self.known_in_memory(key, trust).filter(wanted)
     }
 
     /// Removes from memory what nobody can use any more, unless something else is there by now.
@@ -166,7 +189,7 @@ impl Cache {
         let now = self.shared.clock.about_now();
         let kept = tier.get(&self.scope, key)?;
         // Each holds for one unbroken time; and what is fresh is alive.
-        let fresh = now.is_surely(|now| kept.label.is_fresh(now) && self.is_recent(kept.since, now));
+        let fresh = now.is_surely(|now| kept.label.is_fresh(now) && self.is_recent(&kept, now));
         let valid = || self.shared.markers.is_remembered(&kept.judged, now, trust);
         let surely_fresh = fresh && valid() && self.accepts(&kept.label);
         Some((kept, surely_fresh))
@@ -181,7 +204,7 @@ impl Cache {
     ) -> Option<(T, Outcome)> {
         let (answers, now) = self.alive(key, kept)?;
         let outcome = answers.filter(|outcome| *outcome == Outcome::L1Hit || fail_safe)?;
-        if !self.is_recent(kept.since, now) || !self.is_valid(kept, trust, now) {
+        if !self.is_recent(kept, now) || !self.is_valid(kept, trust, now) {
             return None;
         }
         let value = match &kept.content {
@@ -194,7 +217,7 @@ impl Cache {
     /// Whether the tier may answer for the store that there is an entry.
     pub(super) fn is_believed(&self, kept: &Kept) -> bool {
         let now = self.now();
-        let fresh = kept.label.is_fresh(now) && self.is_recent(kept.since, now);
+        let fresh = kept.label.is_fresh(now) && self.is_recent(kept, now);
         fresh && self.accepts(&kept.label) && self.is_valid(kept, Trust::Asked, now)
     }
 
@@ -214,7 +237,8 @@ impl Cache {
         self.keep_sized(key, stored, copy, self.now());
     }
 
-    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for.
+    /// Puts a value of the store into memory, unless memory holds a newer one that it is believed for, if only by another
+    /// handle, whose keys open it.
     pub(super) fn keep_loaded<T: Value>(
         &self,
         key: &SlotKey,
@@ -225,8 +249,7 @@ impl Cache {
         let Some(tier) = &self.shared.tier else { return };
         let (label, now) = (&stored.label, self.now());
         let newer = |kept: &Kept| {
-            let alive = kept.label.is_alive(now) && self.accepts(&kept.label);
-            let believed = self.is_recent(kept.since, now) && alive;
+            let believed = self.is_recent(kept, now) && kept.label.is_alive(now);
             believed && label.is_older(&kept.label) && self.survives_what_is_known(&kept.label, now)
         };
         let kept = tier.get(&key.scope, &key.key);
@@ -247,9 +270,9 @@ impl Cache {
             L1::Values => Content::Value(stored.clone()),
             L1::Sealed => Content::Sealed(Box::new(sealed)),
         };
-        let stands_in_until = self.stands_in_until(key, &stored.label);
+        let stands_in = self.stand_in_of(key, &stored.label);
         let (label, judged) = (stored.label.clone(), Judged::default());
-        let kept = Kept { label, since, stands_in_until, judged, content, size };
+        let kept = Kept { label, since, stands_in, judged, content, size };
         tier.put(key.clone(), kept);
         self.shared.tell_memory();
     }
@@ -274,7 +297,7 @@ impl Cache {
     /// Removes from memory what is no longer believed without the store.
     pub(super) fn forget_old(&self, key: &SlotKey) {
         let Some(tier) = &self.shared.tier else { return };
-        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(kept.since, self.now())) {
+        if tier.get(&key.scope, &key.key).is_some_and(|kept| !self.is_recent(&kept, self.now())) {
             tier.remove(key);
             self.shared.tell_memory();
         }

@@ -78,6 +78,9 @@ impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Value for 
 /// Clones share everything; so do the tenants of [`for_tenant`](Self::for_tenant), but for the keys. It has no type
 /// parameter, so it fits a struct field or a web framework's state.
 ///
+/// What goes on in the background, such as a refresh or a write whose caller has given up, needs a Tokio runtime with its
+/// timer, `enable_time`. In one without, its task panics and the work is lost; outside any there is no background.
+///
 /// # Example
 ///
 /// ```

@@ -27,16 +27,17 @@ pub(super) struct Policy {
 
 impl Policy {
     /// The times of a value that began then. `none`: the value is `None`. Its life counts from the clock, so that a marker
-    /// that is ahead of it makes none longer; but for one that would end before the marker's moment, at which it ends.
+    /// that is ahead of it makes none longer; but for one that is `sealed` and would end before the marker's moment, at
+    /// which it ends: no sealed entry ends before it begins.
     ///
     /// # Errors
     /// [`Error::Ttl`] for a ttl of zero, or together with the stale time above the longest lifetime.
-    pub(super) fn times(&self, beginning: Beginning, none: bool) -> Result<Times, Error> {
+    pub(super) fn times(&self, beginning: Beginning, none: bool, sealed: bool) -> Result<Times, Error> {
         let Beginning { now, created_at } = beginning;
         let (ttl, latest) = self.latest(now, none)?;
         let stale_at = later(now, self.spread(ttl))?;
         let expires_at = latest.min(later(stale_at, self.stale).unwrap_or(stale_at));
-        let soonest = later(created_at, Duration::from_millis(1))?;
+        let soonest = if sealed { later(created_at, Duration::from_millis(1))? } else { 0 };
         let (stale_at, expires_at) = (stale_at.max(soonest), expires_at.max(soonest));
         Ok(Times { created_at, stale_at, expires_at })
     }

@@ -40,27 +40,41 @@ impl Cache {
             let stored = local.stored;
             call.outcome(self.outcome_of(&stored.label, Outcome::L1Hit));
             if settings.is_due(&stored.label, self.now()) {
-                let seat = self.seat(call, &key);
-                if let Some(leader) = seat.try_lead() {
-                    self.spot(&seat).refresh_behind(leader, settings, &stored, true, f);
+                let seat = self.seat_at(&key);
+                // What is handed out meanwhile is looked for once this call leads: a set may have ended before that.
+                if let Some(leader) = seat.try_lead()
+                    && let Some(local) = self.known_in_memory::<T>(key.as_bytes(), Lenient::TRUST)
+                    && settings.is_due(&local.stored.label, self.now())
+                {
+                    self.spot(&seat).refresh_behind(leader, settings, &local.stored, true, f);
                 }
             }
             return Ok(stored.into_value());
         }
         let seat = self.seat(call, &key);
         let spot = self.spot(&seat);
-        let stale = [Why::FailSafe, Why::Refreshing];
-        let leader = match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
-            Turn::Value(stored) => {
-                call.outcome(Outcome::Waited);
-                return Ok(stored.into_value());
+        let leader = match seat.try_lead() {
+            Some(leader) => leader,
+            None => {
+                let known = self.confirmed_in_memory::<T>(key.as_bytes(), Lenient::TRUST, |_| true);
+                if let Some(local) = Box::pin(known).await {
+                    call.outcome(self.outcome_of(&local.stored.label, Outcome::Hit));
+                    return Ok(local.stored.into_value());
+                }
+                let stale = [Why::FailSafe, Why::Refreshing];
+                match spot.turn(|published| self.usable::<T>(published, &stale, Lenient::TRUST)).await {
+                    Turn::Value(stored) => {
+                        call.outcome(Outcome::Waited);
+                        return Ok(stored.into_value());
+                    }
+                    Turn::Lead(leader) => leader,
+                }
             }
-            Turn::Lead(leader) => leader,
         };
         let Found { stored, trouble, now: _, place } = spot.find::<T>(Lenient::TRUST).await;
         let well = is_well(trouble.as_ref());
         let Some(stored) = stored else {
-            let begun = Begun { beginning: self.beginning(&settings), well, place };
+            let begun = Begun { beginning: self.beginning(&settings), well, place, behind: false };
             let value = f.start().await?;
             let terms = Terms { call, settings: &settings, mode: Lenient };
             return spot.finish(leader, terms, value, begun).await;
@@ -97,7 +111,8 @@ impl Cache {
         match mode.within(spot.turn(nothing)).await? {
             Turn::Value(never) => match never {},
             Turn::Lead(leader) => {
-                let begun = Begun { beginning: self.beginning(&settings), well: true, place: None };
+                let beginning = self.beginning(&settings);
+                let begun = Begun { beginning, well: true, place: None, behind: false };
                 let value = mode.within(f.start()).await?.map_err(|error| mode.compute(error))?;
                 let terms = Terms { call, settings: &settings, mode };
                 spot.finish(leader, terms, value, begun).await
@@ -126,7 +141,8 @@ impl Spot<'_> {
         }
         let until_then = until_then.clone();
         let left = until_then.label.left(self.cache.now());
-        let begun = Begun { beginning: self.cache.beginning(&settings), well: true, place: None };
+        let beginning = self.cache.beginning(&settings);
+        let begun = Begun { beginning, well: true, place: None, behind: true };
         leader.publish(hand(&until_then, Why::Refreshing, well), || ());
         let (cache, seat) = (self.cache.clone(), self.seat.beside());
         let refresh = async move {

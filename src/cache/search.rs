@@ -11,10 +11,7 @@ use super::{
     tags::Trust,
     value::Stored,
 };
-use crate::{
-    encrypted::{MAX_SKEW_MS, Place},
-    error::Error,
-};
+use crate::{encrypted::Place, error::Error};
 
 /// What there was for one key; and how the search for it went.
 pub(super) struct Found<T> {
@@ -115,7 +112,8 @@ impl Cache {
         }
         let well = is_well(way.trouble.as_ref());
         for search in searches {
-            if !matches!(search.step, Step::InMemory) && search.found.is_none() {
+            let memory_answers = self.store.is_some() && matches!(search.step, Step::InMemory);
+            if !memory_answers && search.found.is_none() {
                 self.bury_invalid(search.seat.key());
             }
             search.found = self.newest(search.found.take(), search.local.take(), well, way.now);
@@ -146,11 +144,10 @@ impl Cache {
         now: u64,
     ) -> Option<Arc<Stored<T>>> {
         let local = local.filter(|local| local.recent || !well).map(|local| local.stored);
-        // One from the future was kept before the clock was set back: no invalidation reaches it.
-        let local = local.filter(|stored| {
-            let from_the_future = stored.label.times.created_at > now.saturating_add(MAX_SKEW_MS);
-            !from_the_future && self.survives_what_is_known(&stored.label, now)
-        });
+        let survives = |stored: &Arc<Stored<T>>| {
+            self.is_reached(&stored.label, now) && self.survives_what_is_known(&stored.label, now)
+        };
+        let local = local.filter(survives);
         let newest = match (loaded, local) {
             (Some(loaded), Some(local)) if loaded.label.is_older(&local.label) => Some(local),
             (loaded, local) => loaded.or(local),

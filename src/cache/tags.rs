@@ -260,7 +260,10 @@ impl Markers {
     ) -> Beginning {
         let mut memory = self.memory();
         let all = tags.into_iter().chain([&b""[..]]);
-        let until = all.filter_map(|tag| memory.lowered(&Name { scope, tag }, now, self.ahead)).max();
+        // What was forgotten counts where there is no store that could be asked: `Trust::Alone`.
+        let forgotten = memory.forgotten_until.filter(|_| self.ahead == u64::MAX);
+        let until = |tag| memory.lowered(&Name { scope, tag }, now, self.ahead).or(forgotten);
+        let until = all.filter_map(until).max();
         let created_at = until.map_or(now, |until| now.max(until.saturating_add(1)));
         memory.latest = memory.latest(now, self.ahead).max(created_at);
         Beginning { now, created_at }

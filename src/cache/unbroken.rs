@@ -9,9 +9,13 @@ use std::{
 };
 
 use tokio::{runtime::Handle, time::timeout};
-use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Cache;
+use crate::{
+    backend::Backend,
+    error::{BackendError, BackendErrorKind},
+};
 
 /// How long work may go on for which no caller waits, over a backend that has no shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -40,7 +44,7 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) struct Unbroken<'a, T: Send + 'static> {
     /// `None` once it is done.
     work: Option<Work<T>>,
-    tasks: &'a TaskTracker,
+    cache: &'a Cache,
     /// Where it goes on; looked for once it waits.
     runtime: Option<Handle>,
 }
@@ -51,14 +55,23 @@ impl Cache {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Unbroken<'_, T> {
-        Unbroken { work: Some(Box::pin(work)), tasks: &self.shared.tasks, runtime: None }
+        Unbroken { work: Some(Box::pin(work)), cache: self, runtime: None }
     }
 
     /// Does the work in the background, unless there is none (any more).
     pub(super) async fn behind<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) {
         match self.background() {
-            Some(background) => background.start(async { drop(timeout(LIMIT, work).await) }),
+            Some(background) => background.start(self.clone().within_limit(work)),
             None => drop(self.unbroken(work).await),
+        }
+    }
+
+    /// Work that nobody waits for, given up after a while: that is trouble with the store too.
+    pub(super) async fn within_limit<T>(self, work: impl Future<Output = T>) {
+        if timeout(LIMIT, work).await.is_err()
+            && let Some(store) = &self.store
+        {
+            self.trouble(&BackendError::new(store.backend().name(), BackendErrorKind::Timeout).into());
         }
     }
 
@@ -89,8 +102,8 @@ impl<T: Send> Future for Unbroken<'_, T> {
 impl<T: Send> Drop for Unbroken<'_, T> {
     fn drop(&mut self) {
         if let (Some(work), Some(runtime)) = (self.work.take(), &self.runtime) {
-            let work = async { drop(timeout(LIMIT, work).await) };
-            drop(self.tasks.spawn_on(work, runtime));
+            let work = self.cache.clone().within_limit(work);
+            drop(self.cache.shared.tasks.spawn_on(work, runtime));
         }
     }
 }

@@ -76,10 +76,12 @@ impl Label {
         Duration::from_millis(self.times.expires_at.saturating_sub(now))
     }
 
-    /// Whether so much of its fresh time is over: `share` is from 0 to 1.
+    /// Whether so much of its fresh time is over: `share` is from 0 to 1. One that is stale is due, even if it is of a
+    /// moment that is still to come.
     pub(super) fn is_due(&self, now: u64, share: f64) -> bool {
         let Times { created_at, stale_at, .. } = self.times;
-        now >= created_at.saturating_add(((stale_at - created_at) as f64 * share) as u64)
+        let share_of_fresh = (stale_at.saturating_sub(created_at) as f64 * share) as u64;
+        now >= created_at.saturating_add(share_of_fresh).min(stale_at)
     }
 }
 

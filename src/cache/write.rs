@@ -50,7 +50,7 @@ impl Cache {
         let beginning = self.beginning(settings);
         let label = settings.label(beginning, &value)?;
         let stored = Arc::new(Stored { value, label });
-        let write = self.seal(key.as_bytes(), None, &stored)?;
+        let write = self.seal(key.as_bytes(), None, &stored, beginning)?;
         let (copy, seat) = (self.copied::<T>(write.as_ref()), self.seat(call, &key));
         let writing = seat.write().await;
         self.forget(seat.key());

@@ -180,7 +180,9 @@ impl<B: Backend> EncryptedBackend<B> {
         let place = self.place(Kind::Tag, tag);
         let draft = Draft::new(&[], 0, self.padding, 0)?;
         let meta = Meta { codec: Codec::Raw, schema: 0, created_at, stale_at: expires_at, expires_at };
-        let times = Times { created_at, stale_at: expires_at, expires_at };
+        // It can be ahead of the clock; the store's time begins now.
+        let begun = created_at.min(self.clock.now());
+        let times = Times { created_at: begun, stale_at: expires_at, expires_at };
         let entry = seal(&self.keys, &place.locator, draft, &meta)?;
         Ok((place.name, entry, times.hint()))
     }

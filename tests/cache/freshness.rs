@@ -171,3 +171,24 @@ async fn soft_timeout_bounds_waiting_for_another_call_s_function() {
         stuck.abort();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn soft_timeout_bounds_a_batch_s_waiting_for_another_call_s_function() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).stale(secs(20)).soft_timeout(ms(100)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    world.clock.advance(secs(10));
+    let call = cache.entry("k").soft_timeout(secs(1_000));
+    let stuck = call.get_or_compute(std::future::pending::<Result<i32, ()>>);
+    let batch = async {
+        let start = Instant::now();
+        let ten = async |missing: Vec<&'static str>| Ok::<_, ()>(missing.into_iter().map(|key| (key, 10)));
+        assert_eq!(cache.get_or_compute_many(["k", "l"], ten).await, Ok(vec![Some(1), Some(10)]));
+        assert_eq!((start.elapsed(), cache.stats().stale), (ms(100), 1));
+    };
+    tokio::select! {
+        biased;
+        _ = stuck => panic!("the batch has waited for it"),
+        () = batch => {}
+    }
+}

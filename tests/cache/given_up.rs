@@ -106,8 +106,11 @@ async fn write_that_was_given_up_and_never_ends_holds_its_turn_for_half_a_minute
     assert_eq!(cache.get_or_compute("k", async || Ok::<_, ()>(7)).await, Ok(7));
     cache.set("l", 2).await.unwrap();
     assert_eq!(start.elapsed(), ms(1));
+    assert_eq!(cache.stats().troubles, 0);
     cache.set("k", 2).await.unwrap();
     assert!(start.elapsed().abs_diff(secs(30)) < ms(10), "{:?}", start.elapsed());
+    let troubles = cache.stats().troubles_by_reason;
+    assert!(matches!(troubles[..], [("timeout", 1)]), "{troubles:?}");
     assert_eq!(cache.get("k").await.unwrap(), Some(2));
     cache.close().await;
     assert_eq!(cache.stats().in_flight, 0);
@@ -123,8 +126,9 @@ async fn write_that_is_left_to_the_background_is_given_up_after_half_a_minute_to
     assert_eq!(cache.get_or_compute("k", one).await, Ok(1));
     assert_eq!(start.elapsed(), ms(0));
     assert!(timeout(secs(30) - ms(1), cache.close()).await.is_err());
+    assert_eq!(cache.stats().troubles, 1, "of the reading");
     assert!(timeout(ms(2), cache.close()).await.is_ok());
-    assert_eq!(cache.stats().in_flight, 0);
+    assert_eq!((cache.stats().in_flight, cache.stats().troubles), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,4 +159,46 @@ fn outside_a_runtime_a_write_is_dropped_with_its_caller() {
     assert!(set.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(set);
     assert_eq!(cache.stats().in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_of_a_refresh_in_the_background_is_given_up_after_half_a_minute_too() {
+    for closed in [false, true] {
+        let world = World::new();
+        let cache = world.builder().refresh_ahead(0.0).build().unwrap();
+        cache.set("k", 1).await.unwrap();
+        assert_eq!(cache.get("k").await.unwrap(), Some(1));
+        world.store.hang("set");
+        let slow = || async {
+            tokio::time::sleep(ms(10)).await;
+            one().await
+        };
+        assert_eq!(cache.get_or_refresh("k", slow).await, Ok(1));
+        if closed {
+            assert!(timeout(ms(1), cache.close()).await.is_err(), "the function runs");
+        }
+        tokio::time::sleep(ms(20)).await;
+        world.store.recover();
+        assert!(timeout(secs(31), cache.set("k", 2)).await.is_ok(), "the turn is free");
+        assert!(timeout(secs(1), cache.close()).await.is_ok());
+        assert_eq!((cache.stats().in_flight, cache.stats().troubles), (0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn set_many_that_waits_for_its_turn_and_is_given_up_leaves_memory_as_it_was() {
+    let world = World::new();
+    let cache = world.cache();
+    cache.set_many([("a", 1), ("b", 1)]).await.unwrap();
+    assert_eq!(cache.get_many::<i32>(["a", "b"]).await.unwrap(), [Some(1); 2]);
+    world.store.delay(ms(10));
+    let set = async { cache.set("b", 2).await.unwrap() };
+    let batch = async {
+        settle().await;
+        assert!(timeout(ms(1), cache.set_many([("a", 3), ("b", 3)])).await.is_err());
+    };
+    tokio::join!(set, batch);
+    world.store.calls();
+    assert_eq!(cache.get_many::<i32>(["a", "b"]).await.unwrap(), [Some(1), Some(2)]);
+    assert!(world.store.calls().is_empty());
 }

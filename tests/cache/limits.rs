@@ -323,3 +323,18 @@ async fn value_stands_in_for_as_long_as_the_pause() {
         assert_eq!(cache.get_or_compute("k", one).await, Ok(1));
     }
 }
+
+#[tokio::test]
+async fn clock_that_is_set_back_ends_the_pause() {
+    for in_memory in [true, false] {
+        let world = World::new();
+        let builder = if in_memory { Cache::in_memory().clock(&world.clock) } else { world.builder() };
+        let cache = builder.ttl(secs(20)).stale(secs(10_000)).build().unwrap();
+        cache.set("k", 0).await.unwrap();
+        world.clock.set(NOW + 3_600_000);
+        assert_eq!(cache.get_or_compute("k", async || Err(())).await, Ok(0));
+        assert_eq!(cache.get_or_compute("k", never).await, Ok(0));
+        world.clock.set(NOW + 60_000);
+        assert_eq!(cache.get_or_compute("k", one).await, Ok(1));
+    }
+}

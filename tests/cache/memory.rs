@@ -237,18 +237,20 @@ async fn batch_asks_a_store_that_is_down_once_for_a_marker_ttl() {
 #[tokio::test]
 async fn what_has_ended_leaves_memory_when_it_is_asked_for() {
     let world = World::new();
-    let cache = world.builder().ttl(secs(10)).build().unwrap();
-    cache.set("k", 1).await.unwrap();
-    cache.entry("l").tags(["t"]).set(1).await.unwrap();
-    cache.entry("m").tags(["t"]).set(1).await.unwrap();
-    cache.invalidate_tag("t").await.unwrap();
-    assert_eq!(cache.get::<i32>("l").await.unwrap(), None);
-    assert_eq!(cache.stats().l1_entries, 2);
-    assert_eq!(cache.get_many::<i32>(["m", "k"]).await.unwrap(), [None, Some(1)]);
-    assert_eq!(cache.stats().l1_entries, 1);
-    world.clock.advance(secs(10));
-    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
-    assert_eq!(cache.stats().l1_entries, 0);
+    for builder in [world.builder(), Cache::in_memory().clock(&world.clock)] {
+        let cache = builder.ttl(secs(10)).build().unwrap();
+        cache.set("k", 1).await.unwrap();
+        cache.entry("l").tags(["t"]).set(1).await.unwrap();
+        cache.entry("m").tags(["t"]).set(1).await.unwrap();
+        cache.invalidate_tag("t").await.unwrap();
+        assert_eq!(cache.get::<i32>("l").await.unwrap(), None);
+        assert_eq!(cache.stats().l1_entries, 2);
+        assert_eq!(cache.get_many::<i32>(["m", "k"]).await.unwrap(), [None, Some(1)]);
+        assert_eq!(cache.stats().l1_entries, 1);
+        world.clock.advance(secs(10));
+        assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+        assert_eq!(cache.stats().l1_entries, 0);
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,17 @@
 //! Reads, computations and writes of one key at the same time: memory never holds what is older than a finished write.
 
-use blindcache::Cache;
+use std::{
+    cell::RefCell,
+    future::{Future, pending},
+    pin::pin,
+    task::{Context, Waker},
+};
+
+use blindcache::{Cache, L1};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::task::JoinHandle;
 
-use super::store::{World, ms, settle};
+use super::store::{World, ms, secs, settle};
 
 /// A cache over a store with the value 1, whose reads take 10 ms.
 async fn world() -> (World, Cache) {
@@ -85,4 +93,40 @@ async fn value_computed_during_a_set_that_fails_is_not_in_memory() {
     assert_eq!(cache.stats().l1_entries, 0, "the set can have reached the store");
     assert!(set.await.unwrap().is_err());
     assert_eq!(cache.stats().l1_entries, 0);
+}
+
+thread_local! {
+    /// What happens while the next value is decoded.
+    static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Slow(i32);
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = i32::deserialize(deserializer)?;
+        if let Some(meanwhile) = MEANWHILE.take() {
+            meanwhile();
+        }
+        Ok(Self(value))
+    }
+}
+
+#[tokio::test]
+async fn value_that_a_set_has_replaced_is_not_handed_out_by_a_refresh() {
+    let world = World::new();
+    let cache = world.builder().l1_mode(L1::Sealed).refresh_ahead(0.0).build().unwrap();
+    cache.set("k", Slow(1)).await.unwrap();
+    assert_eq!(cache.get("k").await.unwrap(), Some(Slow(1)));
+    let other = cache.clone();
+    let set = move || {
+        let set = pin!(other.set("k", Slow(2))).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(set.is_ready());
+    };
+    MEANWHILE.set(Some(Box::new(set)));
+    assert_eq!(cache.get_or_refresh("k", pending::<Result<_, ()>>).await, Ok(Slow(1)));
+    // Memory has to ask for the markers, so that this one waits for the refresh.
+    world.clock.advance(secs(1));
+    assert_eq!(cache.get_or_compute("k", async || Err(())).await, Ok(Slow(2)));
 }

@@ -280,3 +280,45 @@ async fn who_waits_for_a_refresh_gets_its_value_before_it_is_written() {
         assert_eq!(other.await.unwrap(), Ok(2));
     }
 }
+
+/// Also where memory has to ask for the markers before it gives the value.
+#[tokio::test(start_paused = true)]
+async fn what_is_in_memory_is_not_kept_back_while_another_call_computes() {
+    let (world, cache) = world(true).await;
+    let ask = async |how: usize| match how {
+        0 => cache.get_or_compute("k", async || Err(())).await.ok(),
+        1 => cache.get_or_refresh("k", async || Err(())).await.ok(),
+        2 => cache.entry("k").strict().get_or_compute(async || Err(())).await.ok(),
+        _ => {
+            let none = async |_: Vec<&'static str>| Ok::<[(&'static str, i32); 0], ()>([]);
+            cache.get_or_compute_many(["k"], none).await.unwrap().remove(0)
+        }
+    };
+    for (how, stale) in [(0, false), (1, false), (2, false), (3, false), (1, true)] {
+        cache.set("k", 1).await.unwrap();
+        world.pass(if stale { secs(11) } else { secs(1) }).await;
+        let refreshed = cache.refresh("k", pending::<Result<i32, ()>>);
+        let asked = async {
+            assert_eq!(tokio::time::timeout(ms(100), ask(how)).await, Ok(Some(1)), "{how} {stale}");
+        };
+        tokio::select! {
+            biased;
+            _ = refreshed => panic!("it never ends"),
+            () = asked => {}
+        }
+    }
+    world.store.calls();
+    cache.set("k", 1).await.unwrap();
+    world.pass(secs(1)).await;
+    // Another process's invalidation is seen.
+    stale(world.builder()).clear().await.unwrap();
+    let refreshed = cache.refresh("k", pending::<Result<i32, ()>>);
+    let asked = async {
+        assert!(tokio::time::timeout(ms(100), ask(1)).await.is_err());
+    };
+    tokio::select! {
+        biased;
+        _ = refreshed => panic!("it never ends"),
+        () = asked => {}
+    }
+}

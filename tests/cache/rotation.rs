@@ -8,6 +8,8 @@ use blindcache::{
 };
 use tokio::sync::oneshot;
 
+use super::store::{Store, ms};
+
 struct Masters([String; 2]);
 
 impl Masters {
@@ -96,4 +98,22 @@ async fn value_of_a_key_that_is_not_accepted_is_not_handed_over() {
     tokio::task::yield_now().await;
     go.send(()).unwrap();
     assert_eq!((leading.await.unwrap(), waiting.await.unwrap()), (Ok(1), Ok(2)));
+}
+
+/// Also where a store shows what was there before.
+#[tokio::test]
+async fn newer_value_in_memory_that_another_handle_opens_stays_there() {
+    for mode in [L1::Values, L1::Sealed] {
+        let (masters, clock, store) = (Masters::new(), Clock::at(1_790_000_000_000), Store::default());
+        let boundary = EncryptedBackend::new(store.clone(), masters.tenant(0, &[])).clock(&clock);
+        let old = Cache::builder(boundary).l1_mode(mode).build().unwrap();
+        let both = old.for_tenant(masters.tenant(1, &[0]));
+        old.set("key", 1).await.unwrap();
+        let (name, first) = store.entries().remove(0);
+        clock.advance(ms(1));
+        both.set("key", 2).await.unwrap();
+        store.plant(&name, Some(first));
+        assert_eq!(old.get("key").await.unwrap(), Some(1), "it cannot know better");
+        assert_eq!(both.get("key").await.unwrap(), Some(2));
+    }
 }

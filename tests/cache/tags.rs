@@ -304,8 +304,8 @@ async fn marker_from_the_future_invalidates_and_is_not_replaced() {
     }
 }
 
-#[tokio::test]
-async fn marker_ahead_of_the_clock_makes_no_life_longer() {
+#[tokio::test(start_paused = true)]
+async fn marker_ahead_of_the_clock_makes_no_life_longer_nor_shorter() {
     for with_memory in [true, false] {
         let world = World::new();
         elsewhere(&world, &Clock::at(NOW + 4 * 60_000)).invalidate_tag("users").await.unwrap();
@@ -318,11 +318,11 @@ async fn marker_ahead_of_the_clock_makes_no_life_longer() {
         cache.entry("short").tags(["users"]).ttl(secs(60)).set(4).await.unwrap();
         assert_eq!(kept(&cache).await, [Some(1), Some(2), Some(3)]);
         // It cannot be told from what the marker ends, until that is over.
-        world.clock.advance(secs(4 * 60) + ms(2));
+        world.pass(secs(4 * 60) + ms(2)).await;
         assert_eq!(cache.get::<i32>("short").await.unwrap(), None);
-        world.clock.advance(secs(6 * 60) - ms(3));
+        world.pass(secs(6 * 60) - ms(3)).await;
         assert_eq!(kept(&cache).await, [Some(1), Some(2), Some(3)]);
-        world.clock.advance(ms(1));
+        world.pass(ms(1)).await;
         assert_eq!(kept(&cache).await, [None; 3]);
     }
 }
@@ -347,5 +347,49 @@ async fn clock_that_is_set_back_leaves_no_invalidation_in_the_future() {
         assert_eq!(kept(&world.cache()).await, [Some(1), Some(2), Some(3)]);
         invalidate().await;
         assert_eq!(kept(&world.cache()).await[..2], [None; 2]);
+    }
+}
+
+#[tokio::test]
+async fn clock_that_is_set_back_makes_no_life_in_memory_longer() {
+    let world = World::new();
+    let builder = Cache::in_memory().clock(&world.clock).ttl(secs(10)).stale(secs(10));
+    let cache = builder.fail_safe_pause(secs(0)).build().unwrap();
+    world.clock.set(NOW + 60 * 60_000);
+    cache.invalidate_tag("users").await.unwrap();
+    world.clock.set(NOW);
+    let set = async |value: i32| cache.entry("k").tags(["users"]).set(value).await.unwrap();
+    set(1).await;
+    cache.invalidate_tag("users").await.unwrap();
+    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    set(2).await;
+    world.clock.advance(secs(10) - ms(1));
+    assert_eq!(cache.get("k").await.unwrap(), Some(2));
+    world.clock.advance(ms(1));
+    assert_eq!(cache.get::<i32>("k").await.unwrap(), None);
+    // Stale, it stands in, and is refreshed.
+    assert_eq!(cache.get_or_compute("k", async || Err::<i32, _>("no")).await, Ok(2));
+    assert_eq!(cache.entry("k").tags(["users"]).get_or_refresh(async || Ok::<_, ()>(3)).await, Ok(2));
+    settle().await;
+    assert_eq!(cache.get("k").await.unwrap(), Some(3));
+    world.clock.advance(secs(20));
+    assert_eq!(cache.get_or_compute("k", async || Err::<i32, _>("no")).await, Err("no"));
+}
+
+#[tokio::test]
+async fn memory_gives_nothing_from_the_future_that_an_invalidation_does_not_reach() {
+    for (back, value) in [(ms(300_000), Some(1)), (ms(300_001), None)] {
+        let world = World::new();
+        let cache = world.builder().l1_ttl(secs(3_600)).build().unwrap();
+        cache.entry("k").tags(["users"]).set(1).await.unwrap();
+        world.clock.set(NOW - back.as_millis() as u64);
+        for _ in 0..2 {
+            assert_eq!(cache.get::<i32>("k").await.unwrap(), value, "{back:?}");
+        }
+        cache.invalidate_tag("users").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(cache.get::<i32>("k").await.unwrap(), None, "{back:?}");
+            assert_eq!(cache.get_many::<i32>(["k"]).await.unwrap(), [None], "{back:?}");
+        }
     }
 }

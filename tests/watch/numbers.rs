@@ -124,6 +124,17 @@ async fn a_refresh_in_the_background_is_a_request_of_its_own() {
     let cache = world.builder().ttl(secs(10)).stale(secs(1_000)).l1_ttl(secs(1_000)).build().unwrap();
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "computed", 1)]);
     assert_eq!(moves!(cache: cache.get_or_refresh("k", || ok(1))), [("get_or_refresh", "l1_hit", 1)]);
+    let ahead = async {
+        cache.entry("k").refresh_ahead(0.0).get_or_refresh(|| ok(1)).await.unwrap();
+        settle().await;
+    };
+    assert_eq!(
+        moves!(cache: ahead),
+        [("get_or_refresh", "l1_hit", 1), ("background_refresh", "computed", 1)]
+    );
+    let stats = cache.stats();
+    let hits = stats.requests.iter().find(|requests| requests.outcome == "l1_hit").unwrap();
+    assert_eq!(hits.timed, 0, "what memory answers does not go beyond it, whatever goes on behind");
     world.pass(secs(11)).await;
     let failing = async || {
         let _ = cache.get_or_refresh("k", fails).await;
@@ -159,6 +170,29 @@ async fn a_wait_is_counted_and_so_is_what_came_of_it() {
     let stats = cache.stats();
     assert_eq!(requests(&stats), [("get_or_compute", "waited", 2), ("get_or_compute", "computed", 1)]);
     assert_eq!((stats.waits, stats.waited, stats.computed), (2, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_given_up_is_counted_too() {
+    let world = World::new();
+    let cache = world.builder().ttl(secs(10)).stale(secs(1_000)).build().unwrap();
+    cache.set("k", 1).await.unwrap();
+    world.pass(secs(10)).await;
+    let stuck = async {
+        let _ = cache.get_or_compute("k", pending::<Result<i32, ()>>).await;
+    };
+    let others = async {
+        let strict = cache.entry("k").strict().hard_timeout(ms(10));
+        assert!(strict.get_or_compute(|| ok(2)).await.is_err());
+        assert_eq!(cache.stats().waits, 1);
+        assert_eq!(cache.entry("k").soft_timeout(ms(10)).get_or_compute(|| ok(2)).await, Ok(1));
+        assert_eq!(cache.stats().waits, 2);
+    };
+    tokio::select! {
+        biased;
+        () = stuck => panic!("it never ends"),
+        () = others => {}
+    }
 }
 
 #[tokio::test(start_paused = true)]

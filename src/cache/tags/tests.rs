@@ -147,6 +147,20 @@ fn clock_that_is_set_back_takes_along_what_is_more_than_5_minutes_ahead() {
 }
 
 #[test]
+fn what_is_stored_after_an_invalidation_that_was_forgotten_is_valid() {
+    let markers = markers(false);
+    let begun = begins(&markers, NOW);
+    for other in 1..=2 * REMEMBERED.get() + 1 {
+        markers.invalidate(tag(other), NOW);
+    }
+    assert!(judged(&markers, begun, NOW, Trust::Alone) == Verdict::Invalid);
+    // At the same moment; and when the clock has been set back.
+    for now in [NOW, NOW - 1_000] {
+        assert!(judged(&markers, begins(&markers, now), now, Trust::Alone) == Verdict::Valid);
+    }
+}
+
+#[test]
 fn invalidation_that_was_forgotten_ends_whatever_it_could_have_ended() {
     let room = 2 * REMEMBERED.get();
     for (count, forgotten) in [(room, false), (room + 1, true)] {
