@@ -30,7 +30,8 @@ pub enum L1 {
     /// The decoded value: a hit clones it, so an `Arc<T>` is a pointer copy (serde's feature `rc`).
     #[default]
     Values,
-    /// The sealed entry, opened and decoded at each hit: no plaintext lies in memory between the calls.
+    /// The sealed entry, opened and decoded at each hit: no plaintext lies in memory between the calls, but for what is handed
+    /// out while a refresh or a write of it goes on in the background.
     Sealed,
 }
 
