@@ -41,6 +41,11 @@ async fn both(id: u64) -> u64 {
     id
 }
 
+#[cached]
+async fn perhaps(id: u64, #[cfg(all())] here: u64, #[cfg(any())] there: u64) -> u64 {
+    id + here
+}
+
 struct Other {
     id: u64,
 }
