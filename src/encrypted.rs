@@ -32,6 +32,10 @@ const MAX_NAMESPACE: usize = 255;
 /// [`Key`]. A `Vec<u8>` is to serde an array of integers, some 50 times slower to store than bytes: wrap it in
 /// [`serde_bytes`](https://docs.rs/serde_bytes), or use [`set_bytes`](Self::set_bytes).
 ///
+/// A value comes back as serde reads it from MessagePack: `Some(None)` and `Some(())` as `None`; and in what serde puts
+/// together only after reading, by `#[serde(flatten)]`, `untagged` or an internal `tag`, 128-bit integers and unit structs may
+/// be something else, or [`Unreadable::Undecodable`].
+///
 /// In a struct field it is `EncryptedBackend`, without a parameter, over [`AnyBackend::new(store)`](AnyBackend::new).
 ///
 /// # Example

@@ -3,8 +3,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
-    Error, FnArg, Ident, Item, ItemFn, Pat, PatIdent, Result, ReturnType, Signature, TraitItemFn, Type,
-    TypeImplTrait, Visibility,
+    Error, FnArg, Ident, Item, ItemFn, Pat, PatIdent, PatType, Receiver, Result, ReturnType, Signature,
+    TraitItemFn, Type, TypeImplTrait, Visibility,
     spanned::Spanned,
     visit::{self, Visit},
 };
@@ -163,6 +163,12 @@ fn argument(input: &FnArg, given: &Arguments, problems: &mut Problems) -> Argume
         }
     }
     let skipped = names.iter().all(|name| given.skip.contains(name));
+    let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = input;
+    let condition = attrs.iter().find(|attribute| !skipped && attribute.path().is_ident("cfg"));
+    if let Some(condition) = condition {
+        let message = "an argument that may be left out cannot be in a key: put `cfg` on the whole function";
+        problems.add(condition.path().span(), message);
+    }
     Argument { names, ty, skipped }
 }
 

@@ -184,6 +184,37 @@ fn nested_options_and_units_fold_into_nil() {
     round_trips(Some(Role::Member(1)));
 }
 
+/// As the docs of `EncryptedBackend` say: serde keeps what it puts together later in a form that has no such types.
+#[test]
+fn wide_integers_and_unit_structs_do_not_return_where_serde_reads_first() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Unit;
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Role {
+        None(Unit),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat<T> {
+        #[serde(flatten)]
+        rest: BTreeMap<String, T>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Wide(u128),
+        Text(String),
+    }
+    fn flat<T>(value: T) -> Flat<T> {
+        Flat { rest: BTreeMap::from([("a".into(), value)]) }
+    }
+    round_trips(flat(u64::MAX));
+    round_trips(Role::None(Unit));
+    assert_eq!(decode::<Flat<i128>>(&encoded(&flat(1_i128))), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<Flat<Role>>(&encoded(&flat(Role::None(Unit)))), Err(Unreadable::Undecodable));
+    assert_eq!(decode::<Either>(&encoded(&Either::Wide(u128::MAX))), Err(Unreadable::Undecodable));
+    assert!(matches!(decode(&encoded(&Either::Wide(1))), Ok(Either::Text(_))));
+}
+
 #[test]
 fn fields_may_come_and_go_as_serde_allows() {
     #[derive(Serialize)]

@@ -195,3 +195,18 @@ async fn who_waits_gets_a_result_that_is_not_kept_and_who_comes_later_runs_the_f
     assert_eq!(runs.so_far(), 1);
     assert_eq!(slow(cache, runs).await, Some(2));
 }
+
+/// As the docs say: the body has `name`.
+#[cached(cache = cache, skip(cache, runs), cache_if = { let name = name.clone(); move |found| *found == name })]
+async fn same(cache: &Cache, runs: &Runs, name: String) -> String {
+    if runs.next() > 1 { name } else { name + "?" }
+}
+
+#[tokio::test]
+async fn cache_if_has_a_copy_of_an_argument_that_the_body_has() {
+    let (cache, runs) = (cache(), Runs::default());
+    for expected in ["Ada?", "Ada", "Ada"] {
+        assert_eq!(same(&cache, &runs, "Ada".into()).await, expected);
+    }
+    assert_eq!(runs.so_far(), 2);
+}

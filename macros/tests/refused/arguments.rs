@@ -16,6 +16,16 @@ async fn pattern((left, right): (u64, u64)) -> u64 {
     left + right
 }
 
+#[cached(key = format!("{id}", id = other.id))]
+async fn given(id: u64, other: Other) -> u64 {
+    id + other.id
+}
+
+#[cached(key = others.iter().map(|id| id.id).sum::<u64>())]
+async fn bound(id: u64, others: &[Other]) -> u64 {
+    id + others[0].id
+}
+
 #[cached]
 async fn nameless(id: u64, _: u64) -> u64 {
     id
@@ -29,6 +39,11 @@ async fn unknown(id: u64) -> u64 {
 #[cached(key = id, skip(id))]
 async fn both(id: u64) -> u64 {
     id
+}
+
+#[cached]
+async fn perhaps(id: u64, #[cfg(all())] here: u64, #[cfg(any())] there: u64) -> u64 {
+    id + here
 }
 
 struct Other {

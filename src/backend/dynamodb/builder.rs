@@ -187,7 +187,10 @@ fn scheme(url: &str) -> Result<Scheme, Failure> {
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_| refused())?;
-    if parsed.host().is_empty() || authority.contains('@') { Err(refused()) } else { Ok(scheme) }
+    let port = authority.strip_prefix(parsed.host()).ok_or_else(refused)?; // refuses what has a user
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    if fits && !parsed.host().is_empty() { Ok(scheme) } else { Err(refused()) }
 }
 
 fn is_table(name: &str) -> bool {
@@ -233,6 +236,7 @@ mod tests {
         let plain = || DynamoDbBackend::builder("cache", "eu-west-1").endpoint_url("http://localhost:8000");
         let tls = || DynamoDbBackend::builder("cache", "eu-west-1").endpoint_url("https://localhost");
         assert!(plain().build().is_ok());
+        assert!(plain().endpoint_url("http://[::1]:65535/").build().is_ok());
         refused(plain().timeout(Duration::ZERO));
         refused(plain().timeout(Duration::MAX));
         refused(plain().max_entry(115));
@@ -257,6 +261,12 @@ mod tests {
             "http://localhost?hunter2",
             "http://local host",
             "http://:80",
+            "http://localhost:65536",
+            "http://localhost:port",
+            "http://localhost:",
+            "http://localhost:+80",
+            "http://[::1",
+            "http://[::1]x",
         ] {
             refused(plain().endpoint_url(url));
         }

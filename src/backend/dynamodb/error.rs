@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
 };
-use aws_smithy_runtime_api::client::result::DispatchFailure;
+use aws_smithy_runtime_api::client::{endpoint::error::ResolveEndpointError, result::DispatchFailure};
 use http_body_util::LengthLimitError;
 
 use crate::{
@@ -274,6 +274,9 @@ fn of_one(err: &(dyn StdError + 'static)) -> Option<Failure> {
     if err.is::<LengthLimitError>() {
         return Some(Failure::new(Rejected, Cause::Flood));
     }
+    if err.is::<ResolveEndpointError>() {
+        return Some(Failure::setting("the client, or the environment, names an endpoint that is none"));
+    }
     if let Some(err) = err.downcast_ref::<io::Error>() {
         return Some(of_io(err));
     }
@@ -314,7 +317,13 @@ fn of_io(err: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::{BehaviorVersion, Config, Credentials, Region},
+    };
+
     use super::*;
+    use crate::{DynamoDbBackend, backend::Backend};
 
     #[test]
     fn credentials_are_looked_for_again_where_they_are_bad_and_not_where_they_may_not() {
@@ -329,5 +338,16 @@ mod tests {
         assert!(Failure::no_credentials().wants_credentials());
         assert!(!Failure::new(Denied, Cause::Status(403)).wants_credentials());
         assert!(!Failure::new(Timeout, Cause::LateCredentials).wants_credentials());
+    }
+
+    #[tokio::test]
+    async fn endpoint_that_is_none_is_not_said_to_be_a_lack_of_credentials() {
+        let config = Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(Region::new("eu-west-1")).endpoint_url("hunter2:8000");
+        let credentials = Credentials::new("AKIATESTS", "secret", None, None, "tests");
+        let client = Client::from_conf(config.credentials_provider(credentials).build());
+        let err = DynamoDbBackend::from_client("cache", &client).unwrap().ping().await.unwrap_err();
+        assert_eq!(err.kind(), Misconfigured);
+        assert!(!format!("{err:?}").contains("hunter2"));
     }
 }

@@ -146,4 +146,12 @@ mod tests {
         assert_eq!(size(&key, &sealed(200), Some(LAST_EXPIRY)), plain + 3 + 6 + 1);
         assert_eq!(size(&key, &sealed(200), Some(0)), plain + 3 + 1 + 1);
     }
+
+    /// As the docs of the backend say.
+    #[test]
+    fn largest_entries_are_of_the_shortest_and_of_the_longest_name() {
+        let longest = StoreKey::parse(&format!("{}{}", "p".repeat(64), StoreKey::probe().as_str())).unwrap();
+        assert_eq!(size(&StoreKey::probe(), &sealed(409_542), None), MAX_ITEM);
+        assert_eq!(size(&longest, &sealed(409_468), Some(LAST_EXPIRY)), MAX_ITEM);
+    }
 }

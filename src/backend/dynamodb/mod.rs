@@ -60,7 +60,7 @@ const NAME: &str = "dynamodb";
 ///
 /// # Sizes
 ///
-/// An item is at most 400 KB, 409,600 bytes with its names, its key and its expiry, so an entry is at most 409,471 to
+/// An item is at most 400 KB, 409,600 bytes with its names, its key and its expiry, so an entry is at most 409,468 to
 /// 409,542 bytes. A larger one is [`TooLarge`](crate::BackendErrorKind::TooLarge) before it is sent, and what was stored
 /// under its name is deleted: a reader finds nothing rather than an old value.
 ///

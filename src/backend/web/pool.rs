@@ -16,8 +16,9 @@ const IDLE: usize = 100;
 
 /// Clients of one server: the one that calls share, with its pool, and one that pools nothing.
 ///
-/// A half-open connection looks like any other. So after a time-out, or when callers gave up and nothing was answered
-/// for the time limit, all connections are left to the calls that still wait on them, and later calls get new ones.
+/// A half-open connection looks like any other. So after a time-out, when a connection was lost and a new one did no
+/// better, or when callers gave up and nothing was answered for the time limit, all connections are left to the calls
+/// that still wait on them, and later calls get new ones.
 pub(super) struct Pool {
     /// The caller's own client has none: it is what it is.
     recipe: Option<Recipe>,
@@ -162,7 +163,8 @@ impl Call<'_> {
                 (state.answered, state.is_http2, state.doubted) = (true, answer.is_http2, None);
             }
             Err(failure) if failure.is_timeout() => self.pool.replace(&mut state),
-            Err(failure) if failure.lost_connection() => state.answered = false,
+            // The other idle ones may be as dead, and are not tried one after the other.
+            Err(failure) if failure.lost_connection() && state.answered => self.pool.replace(&mut state),
             Err(_) => {}
         }
     }
@@ -183,13 +185,21 @@ impl Drop for Call<'_> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::Arc;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
 
     use bytes::Bytes;
-    use reqwest::{StatusCode, header::HeaderMap};
+    use reqwest::{Method, StatusCode, header::HeaderMap};
     use rustls::{RootCertStore, crypto::aws_lc_rs};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
+    use crate::{backend::web::Settings, error::BackendErrorKind};
 
     const LIMIT: Duration = Duration::from_secs(2);
 
@@ -274,5 +284,42 @@ pub(super) mod tests {
         assert!(before.may_be_old);
         before.over(&Err(Failure::closed()));
         assert!(!pool.call().may_be_old);
+    }
+
+    /// Answers on connections of the present generation; resets others at their next request, and in an odd one all.
+    async fn serve(listener: TcpListener, generation: Arc<AtomicUsize>) {
+        let now = move || generation.load(SeqCst);
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (born, now) = (now(), now.clone());
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while now() == born
+                    && born % 2 == 0
+                    && connection.read(&mut request).await.is_ok_and(|size| size > 0)
+                {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if now() == born {
+                        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    }
+                }
+                connection.set_zero_linger().unwrap();
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_of_before_an_outage_are_not_used_after_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let generation = Arc::new(AtomicUsize::new(0));
+        let _server = tokio::spawn(serve(listener, generation.clone()));
+        let web = Settings::new(1_000).build("web", &url, 1_000).unwrap();
+        let call = async || web.send_by(web.deadline(), web.request(Method::GET, &[]), 0).await;
+        let (a, b, c) = tokio::join!(call(), call(), call());
+        assert!(a.is_ok() && b.is_ok() && c.is_ok());
+        generation.store(1, SeqCst);
+        assert_eq!(call().await.err().unwrap().kind(), BackendErrorKind::Transient);
+        generation.store(2, SeqCst);
+        assert!(call().await.is_ok());
     }
 }
