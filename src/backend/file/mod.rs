@@ -171,7 +171,8 @@ impl FileBackend {
     /// `set`, and for looking how full it is.
     ///
     /// # Errors
-    /// Whatever kept it from looking or removing.
+    /// Whatever first kept it from looking or removing. The rest is swept all the same, unless it is a
+    /// [`Timeout`](crate::BackendErrorKind::Timeout).
     pub async fn sweep(&self) -> Result<Swept, BackendError> {
         let number = self.call(|files, _| Ok(files.sweeper.begin(&files.store))).await?;
         loop {
