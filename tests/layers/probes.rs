@@ -115,6 +115,19 @@ async fn a_probe_given_up_late_gives_back_no_place_of_a_later_probe() {
     assert!(breaker.get(&key()).await.is_ok(), "control: a probe of now gives its place back");
 }
 
+/// No backend sends anything for one, so it says nothing about the store.
+#[tokio::test(start_paused = true)]
+async fn an_empty_batch_is_no_probe() {
+    let (store, breaker) = open(ok()).await;
+    for state in [Open, HalfOpen] {
+        assert!(breaker.get_many(&[]).await.unwrap().is_empty());
+        assert!(breaker.delete_many(&[]).await.unwrap().is_empty());
+        breaker.set_many(Vec::new()).await.unwrap();
+        assert_eq!((store.count(), breaker.state()), (10, state));
+        advance(ms(5_000)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_store_leaves_no_probe_taken() {
     struct Panics;
