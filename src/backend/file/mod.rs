@@ -92,8 +92,8 @@ const PART_BYTES: usize = 4 << 20;
 /// [2 s](Self::TIMEOUT) or what is set, batches in parts of up to 64 names or 4 MiB each. On a file system that hangs,
 /// a call ends in [`Timeout`](crate::BackendErrorKind::Timeout) while its thread still hangs: 16 of them and one for
 /// the sweep, and a runtime that is shut down waits for them. A call whose future is dropped, or that timed out, takes
-/// no effect after a later call of the same backend or a clone on the same name. Make one backend for a directory, and
-/// clone it.
+/// no effect after a later `set` or `delete` of the same backend or a clone on the same name; a `get` or `exists` right
+/// after it may still be earlier than its effect. Make one backend for a directory, and clone it.
 ///
 /// Calls need a Tokio runtime with its time driver; without a runtime they answer `Misconfigured`.
 ///
