@@ -169,6 +169,8 @@ fn modes_are_the_same_under_every_umask() {
         let place = Place::new();
         assert!(child(umask, &place.dir()).status().unwrap().success(), "{umask}");
         assert_modes(&place);
+        let deep = place.outside("above").join("more").join("entries");
+        assert!(child(umask, &deep).status().unwrap().success(), "{umask}, with those above it");
     }
 }
 

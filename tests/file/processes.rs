@@ -79,6 +79,7 @@ async fn child() {
             backend.set(&key(1), entry(1, 1 << 20), None).await.unwrap();
         },
         ("umask", umask) => {
+            become_a_user(&dir);
             // SAFETY: no pointers.
             unsafe { libc::umask(u32::from_str_radix(umask, 8).unwrap() as libc::mode_t) };
             backend.set(&key(1), entry(1, 200), None).await.unwrap();
@@ -105,12 +106,12 @@ fn become_a_user(dir: &Path) {
     if unsafe { libc::geteuid() } != 0 {
         return;
     }
-    let above = dir.ancestors().take(2).map(Path::to_owned);
-    let paths = files(dir)
-        .into_iter()
-        .flat_map(|file| file.ancestors().take(3).map(Path::to_owned).collect::<Vec<_>>());
-    for path in above.chain(paths) {
-        chown(&path, Some(NOBODY), None).unwrap();
+    let ours =
+        |path: &Path| path.ancestors().take_while(|it| *it != env::temp_dir()).map(Path::to_owned).collect();
+    let all: Vec<PathBuf> =
+        files(dir).iter().map(PathBuf::as_path).chain([dir]).flat_map::<Vec<_>, _>(ours).collect();
+    for path in all.iter().filter(|it| it.exists()) {
+        chown(path, Some(NOBODY), None).unwrap();
     }
     // SAFETY: no pointers.
     assert_eq!(unsafe { libc::setuid(NOBODY) }, 0);
