@@ -89,7 +89,7 @@ async fn child() {
             let file = |number| files(&dir).into_iter().find(|it| it.ends_with(key(number).as_str()));
             backend.set(&key(0), entry(0, 200), None).await.unwrap();
             backend.set(&key(1), entry(1, 200), Some(Duration::from_millis(1))).await.unwrap();
-            fs::set_permissions(file(0).unwrap(), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(file(0).unwrap(), fs::Permissions::from_mode(0o000)).unwrap();
             thread::sleep(Duration::from_millis(5));
             become_a_user(&dir);
             assert_eq!(kind(backend.sweep().await), BackendErrorKind::Denied);
