@@ -40,8 +40,8 @@ const MOST: u32 = 10_000;
 /// reach or overloaded, and is best left alone. `Throttled` without one, [`Denied`](BackendErrorKind::Denied) and
 /// [`Rejected`](BackendErrorKind::Rejected) are answers: the store is there. So a store that is full refuses writes, and
 /// reads go on.
-/// [`TooLarge`](BackendErrorKind::TooLarge), [`Misconfigured`](BackendErrorKind::Misconfigured), `Refused` and calls that
-/// are dropped count as nothing: they need not have reached it.
+/// [`TooLarge`](BackendErrorKind::TooLarge), [`Misconfigured`](BackendErrorKind::Misconfigured), `Refused`, calls that
+/// are dropped and batches of nothing count as nothing: they need not have reached it.
 ///
 /// Clones share all of this.
 ///

@@ -83,6 +83,8 @@ pub(super) struct Pass<'a> {
     circuit: &'a Circuit,
     epoch: u64,
     answers: u64,
+    /// Of a probe, until when others of its time may pass: those of a later time have places of their own.
+    until: Option<Instant>,
     verdict: Verdict,
 }
 
@@ -108,6 +110,7 @@ impl Circuit {
     /// Lets a call pass, or says how long it is until one may.
     pub(super) fn enter(&self) -> Result<Pass<'_>, Duration> {
         let mut state = self.lock();
+        let mut until = None;
         if let Phase::Broken { probing, free, next } = &mut state.phase {
             let now = Instant::now();
             if *next <= now {
@@ -116,8 +119,10 @@ impl Circuit {
                 metrics::breaker(self.name, BreakerState::HalfOpen);
             }
             *free = free.checked_sub(1).ok_or(*next - now)?;
+            until = Some(*next);
         }
-        Ok(Pass { circuit: self, epoch: state.epoch, answers: state.answers, verdict: Verdict::Nothing })
+        let (epoch, answers) = (state.epoch, state.answers);
+        Ok(Pass { circuit: self, epoch, answers, until, verdict: Verdict::Nothing })
     }
 
     fn settle(&self, pass: &Pass<'_>) {
@@ -137,7 +142,9 @@ impl Circuit {
                     self.open(&mut state, now);
                 }
             }
-            (Phase::Broken { free, .. }, Verdict::Nothing) => *free = (*free + 1).min(self.settings.probes),
+            (Phase::Broken { free, next, .. }, Verdict::Nothing) => {
+                *free += u32::from(pass.until == Some(*next));
+            }
             (Phase::Broken { .. }, Verdict::Answer) => {
                 state.turn(Phase::default());
                 metrics::breaker(self.name, BreakerState::Closed);

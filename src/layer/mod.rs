@@ -156,7 +156,8 @@ fn runtime(backend: &'static str) -> Result<(), BackendError> {
 }
 
 /// Implements [`Backend`], every method of it, by the same method of `self.inner` inside `self.guard`. With
-/// `again: clone` the guard can make the call as often as it likes; with `calls` the state of a breaker is left out.
+/// `again: clone` the guard can make the call as often as it likes; with `calls` the state of a breaker is left out. A
+/// batch of nothing is answered here: it would be an answer of a store that nobody asked.
 macro_rules! guarded {
     ($(again: $again:ident)?) => {
         guarded!(calls $($again)?);
@@ -179,12 +180,21 @@ macro_rules! guarded {
             self.guard(Load::One, || self.inner.exists(key)).await
         }
         async fn get_many(&self, keys: &[StoreKey]) -> Result<Vec<Option<Bytes>>, BackendError> {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
             self.guard(Load::Batch, || self.inner.get_many(keys)).await
         }
         async fn set_many(&self, writes: Vec<Write>) -> Result<(), BackendError> {
+            if writes.is_empty() {
+                return Ok(());
+            }
             self.guard(Load::Batch, || self.inner.set_many(writes$(.$again())?)).await
         }
         async fn delete_many(&self, keys: &[StoreKey]) -> Result<Vec<bool>, BackendError> {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
             self.guard(Load::Batch, || self.inner.delete_many(keys)).await
         }
         fn name(&self) -> &'static str {

@@ -119,6 +119,21 @@ async fn what_is_too_large_is_refused_and_nothing_stale_stays() {
     small.set(&key(1), entry(1, (1 << 20) - HEADER), None).await.unwrap();
 }
 
+/// Files count as multiples of 4 KiB, so what fits into the cap by its bytes alone would be swept at once.
+#[tokio::test]
+async fn an_entry_that_the_cap_has_no_room_for_is_too_large() {
+    let place = Place::new();
+    let odd = (1 << 20) + 1;
+    let backend = place.builder().max_bytes(odd as u64).build().unwrap();
+    backend.set(&key(2), entry(2, 200), None).await.unwrap();
+    assert_eq!(kind(backend.set(&key(1), entry(1, odd - HEADER), None).await), TooLarge);
+    backend.sweep().await.unwrap();
+    assert!(has(&backend, &key(2), &entry(2, 200)).await);
+    backend.set(&key(1), entry(1, (1 << 20) - HEADER), None).await.unwrap();
+    backend.sweep().await.unwrap();
+    assert!(has(&backend, &key(1), &entry(1, (1 << 20) - HEADER)).await);
+}
+
 #[tokio::test]
 async fn a_larger_entry_of_another_process_is_a_miss() {
     let place = Place::new();
@@ -154,6 +169,8 @@ fn modes_are_the_same_under_every_umask() {
         let place = Place::new();
         assert!(child(umask, &place.dir()).status().unwrap().success(), "{umask}");
         assert_modes(&place);
+        let deep = place.outside("above").join("more").join("entries");
+        assert!(child(umask, &deep).status().unwrap().success(), "{umask}, with those above it");
     }
 }
 

@@ -3,15 +3,16 @@
 use std::{
     env,
     fs::{self, File},
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::Child,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use blindcache::{Backend, FileBackend};
+use blindcache::{Backend, BackendErrorKind, FileBackend};
 
-use crate::tools::{Place, builder, child as start, entry, files, key};
+use crate::tools::{Place, builder, child as start, entry, files, key, kind};
 
 /// Names that all processes are about.
 const NAMES: u64 = 300;
@@ -78,13 +79,48 @@ async fn child() {
             backend.set(&key(1), entry(1, 1 << 20), None).await.unwrap();
         },
         ("umask", umask) => {
+            become_a_user(&dir);
             // SAFETY: no pointers.
             unsafe { libc::umask(u32::from_str_radix(umask, 8).unwrap() as libc::mode_t) };
             backend.set(&key(1), entry(1, 200), None).await.unwrap();
             assert!(backend.exists(&key(1)).await.unwrap());
         }
+        ("unreadable", _) => {
+            let file = |number| files(&dir).into_iter().find(|it| it.ends_with(key(number).as_str()));
+            backend.set(&key(0), entry(0, 200), None).await.unwrap();
+            backend.set(&key(1), entry(1, 200), Some(Duration::from_millis(1))).await.unwrap();
+            fs::set_permissions(file(0).unwrap(), fs::Permissions::from_mode(0o000)).unwrap();
+            thread::sleep(Duration::from_millis(5));
+            become_a_user(&dir);
+            assert_eq!(kind(backend.sweep().await), BackendErrorKind::Denied);
+            assert!(file(0).is_some() && file(1).is_none(), "one was in the way of the other");
+        }
         other => panic!("no such role: {other:?}"),
     }
+}
+
+/// Modes do not apply to root, so as root this process becomes somebody else, to whom all below its directory belongs.
+fn become_a_user(dir: &Path) {
+    const NOBODY: u32 = 65_534;
+    // SAFETY: no pointers.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let ours =
+        |path: &Path| path.ancestors().take_while(|it| *it != env::temp_dir()).map(Path::to_owned).collect();
+    let all: Vec<PathBuf> =
+        files(dir).iter().map(PathBuf::as_path).chain([dir]).flat_map::<Vec<_>, _>(ours).collect();
+    for path in all.iter().filter(|it| it.exists()) {
+        chown(path, Some(NOBODY), None).unwrap();
+    }
+    // SAFETY: no pointers.
+    assert_eq!(unsafe { libc::setuid(NOBODY) }, 0);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_keeps_no_other_from_being_swept() {
+    let place = Place::new();
+    assert!(start("unreadable", &place.dir()).status().unwrap().success());
 }
 
 /// A process that is killed when dropped.

@@ -97,6 +97,38 @@ async fn a_probe_that_never_comes_back_does_not_keep_it_from_closing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_given_up_late_gives_back_no_place_of_a_later_probe() {
+    let (store, breaker) = open(hang()).await;
+    advance(ms(5_000)).await;
+    let stuck = tokio::spawn(got(breaker.clone()));
+    sleep(ms(1)).await;
+    advance(ms(4_999)).await;
+    let next = tokio::spawn(got(breaker.clone()));
+    sleep(ms(1)).await;
+    stuck.abort();
+    assert!(stuck.await.unwrap_err().is_cancelled());
+    assert_eq!(store.running(), 1);
+    assert_eq!(kind(breaker.get(&key()).await), Kind::Refused);
+    next.abort();
+    assert!(next.await.unwrap_err().is_cancelled());
+    store.go_on_with(ok());
+    assert!(breaker.get(&key()).await.is_ok(), "control: a probe of now gives its place back");
+}
+
+/// No backend sends anything for one, so it says nothing about the store.
+#[tokio::test(start_paused = true)]
+async fn an_empty_batch_is_no_probe() {
+    let (store, breaker) = open(ok()).await;
+    for state in [Open, HalfOpen] {
+        assert!(breaker.get_many(&[]).await.unwrap().is_empty());
+        assert!(breaker.delete_many(&[]).await.unwrap().is_empty());
+        breaker.set_many(Vec::new()).await.unwrap();
+        assert_eq!((store.count(), breaker.state()), (10, state));
+        advance(ms(5_000)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_of_the_store_leaves_no_probe_taken() {
     struct Panics;
     impl Backend for Panics {

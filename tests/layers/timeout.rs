@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use blindcache::{Backend, BackendErrorKind as Kind, BackendExt};
 
-use crate::script::{Script, hang, key, kind, ms, ok, refused, timed};
+use crate::script::{Script, entry, hang, key, kind, ms, ok, refused, timed};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_given_up_at_the_limit_in_the_name_of_the_backend() {
@@ -25,8 +25,8 @@ async fn a_batch_has_twice_the_limit() {
     let limited = Script::always(hang()).timeout(ms(200)).unwrap();
     let (result, took) = timed(limited.get_many(&[key()])).await;
     assert_eq!((kind(result), took), (Kind::Timeout, ms(400)));
-    assert_eq!(timed(limited.set_many(vec![])).await.1, ms(400));
-    assert_eq!(timed(limited.delete_many(&[])).await.1, ms(400));
+    assert_eq!(timed(limited.set_many(vec![(key(), entry(), None)])).await.1, ms(400));
+    assert_eq!(timed(limited.delete_many(&[key()])).await.1, ms(400));
     assert_eq!(timed(limited.ping()).await.1, ms(200));
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    FileBackend, blocking::Blocking, dir::Root, error, header::Header, ledger::Ledger, store::Store,
-    sweep::Sweeper,
+    FileBackend, blocking::Blocking, dir::Root, error, header::Header, ledger::Ledger, regular::BLOCK,
+    store::Store, sweep::Sweeper,
 };
 use crate::{clock::Clock, error::BackendError};
 
@@ -112,7 +112,7 @@ impl FileBuilder {
             ));
         }
         let root = Root::new(&dir).map_err(|_| error::misconfigured("a path that is no directory's"))?;
-        let most = usize::try_from(max_bytes).unwrap_or(usize::MAX) - Header::SIZE;
+        let most = usize::try_from(max_bytes / BLOCK * BLOCK).unwrap_or(usize::MAX) - Header::SIZE;
         let store = Store { root, max_entry: max_entry.min(most), ledger: Ledger::new(), clock };
         Ok(FileBackend::with(store, Sweeper::new(max_bytes, sweep_interval), Blocking::new(timeout)))
     }

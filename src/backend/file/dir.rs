@@ -1,9 +1,8 @@
 //! The directories: each is opened relative to the one above it, and none through a symbolic link.
 
 use std::{
-    fs::DirBuilder,
     io,
-    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -73,10 +72,10 @@ impl Root {
         if let Some(dir) = self.open()? {
             return Ok(dir);
         }
-        if let Some(parent) = self.0.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(error::io)?;
+        let missing: Vec<&Path> = self.0.ancestors().take_while(|above| !above.exists()).collect();
+        for dir in missing.into_iter().rev() {
+            make_directory(CWD, dir).map_err(error::io)?;
         }
-        make_directory(CWD, &self.0).map_err(error::io)?;
         self.open()?.ok_or_else(|| error::io(Errno::NOENT))
     }
 

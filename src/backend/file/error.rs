@@ -1,6 +1,6 @@
 //! What the operating system says, as a [`BackendError`]. None holds a path.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use rustix::io::Errno;
 
@@ -14,6 +14,10 @@ use crate::error::{
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Rule(&'static str);
+
+#[derive(Debug, thiserror::Error)]
+#[error("not every entry could be swept")]
+struct Incomplete(#[source] Arc<BackendError>);
 
 /// From a call on the file system.
 pub(super) fn io(err: impl Into<io::Error>) -> BackendError {
@@ -49,9 +53,9 @@ pub(super) fn timeout() -> BackendError {
     BackendError::new(NAME, Timeout).with_source(Rule("the file system did not answer within the limit"))
 }
 
-/// Of a sweep, part of which another thread did.
-pub(super) fn incomplete(kind: BackendErrorKind) -> BackendError {
-    BackendError::new(NAME, kind).with_source(Rule("not every entry could be swept"))
+/// Of a sweep, which went on all the same.
+pub(super) fn incomplete(first: &Arc<BackendError>) -> BackendError {
+    BackendError::new(NAME, first.kind()).with_source(Incomplete(first.clone()))
 }
 
 /// The runtime ended, or the call panicked, which nothing in it should.

@@ -92,8 +92,8 @@ const PART_BYTES: usize = 4 << 20;
 /// [2 s](Self::TIMEOUT) or what is set, batches in parts of up to 64 names or 4 MiB each. On a file system that hangs,
 /// a call ends in [`Timeout`](crate::BackendErrorKind::Timeout) while its thread still hangs: 16 of them and one for
 /// the sweep, and a runtime that is shut down waits for them. A call whose future is dropped, or that timed out, takes
-/// no effect after a later call of the same backend or a clone on the same name. Make one backend for a directory, and
-/// clone it.
+/// no effect after a later `set` or `delete` of the same backend or a clone on the same name; a `get` or `exists` right
+/// after it may still be earlier than its effect. Make one backend for a directory, and clone it.
 ///
 /// Calls need a Tokio runtime with its time driver; without a runtime they answer `Misconfigured`.
 ///
@@ -171,7 +171,8 @@ impl FileBackend {
     /// `set`, and for looking how full it is.
     ///
     /// # Errors
-    /// Whatever kept it from looking or removing.
+    /// Whatever first kept it from looking or removing. The rest is swept all the same, unless it is a
+    /// [`Timeout`](crate::BackendErrorKind::Timeout).
     pub async fn sweep(&self) -> Result<Swept, BackendError> {
         let number = self.call(|files, _| Ok(files.sweeper.begin(&files.store))).await?;
         loop {

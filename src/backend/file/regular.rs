@@ -12,7 +12,7 @@ use rustix::{fs::Stat, io::Errno};
 use super::{dir::Dir, header::Header};
 
 /// What files are taken to occupy is a multiple of this many bytes: the block of most file systems.
-const BLOCK: u64 = 4_096;
+pub(super) const BLOCK: u64 = 4_096;
 
 /// What a file of this size in bytes is taken to occupy.
 pub(super) fn cost(size: u64) -> i64 {

@@ -21,7 +21,7 @@ use super::{
     regular::{cost, nanoseconds, stat_cost},
     store::Store,
 };
-use crate::error::{BackendError, BackendErrorKind};
+use crate::error::BackendError;
 
 /// Files that a step after a write looks at.
 pub(super) const STEP: usize = 64;
@@ -77,8 +77,8 @@ struct State {
     began: Option<u64>,
     passes: u64,
     swept: Swept,
-    /// What that pass, or a removal after it, could not do. Another thread than the sweep's may have met it.
-    failed: Option<BackendErrorKind>,
+    /// What first failed in that pass, or in a removal after it. Another thread than the sweep's may have met it.
+    failed: Option<Arc<BackendError>>,
 }
 
 /// A pass on its way.
@@ -91,7 +91,7 @@ struct Pass {
     oldest: BinaryHeap<Candidate>,
     more: bool,
     swept: Swept,
-    failed: Option<BackendErrorKind>,
+    failed: Option<Arc<BackendError>>,
 }
 
 /// A file that may have to go. The order is by age.
@@ -140,7 +140,7 @@ impl Sweeper {
             let (no_more, knows) = {
                 let mut state = self.lock();
                 // What cannot be removed now may be later: the next pass tries again.
-                let _ = self.step(&mut state, store, STEP);
+                self.step(&mut state, store, STEP);
                 let no_more = state.is_idle() || state.oldest.is_empty() && state.passes > before + 1;
                 (no_more, state.began.is_some())
             };
@@ -167,7 +167,8 @@ impl Sweeper {
         state.passes + 1
     }
 
-    /// One step of the pass of this number. `Some` when it has ended, whole, and there is not too much.
+    /// One step of the pass of this number. `Some` when it has ended, whole, and there is not too much; the first failure
+    /// when there is no more to do without it.
     pub(super) fn advance(
         &self,
         store: &Store,
@@ -175,12 +176,14 @@ impl Sweeper {
         files: usize,
     ) -> Result<Option<Swept>, BackendError> {
         let mut state = self.lock();
-        self.step(&mut state, store, files)?;
-        if state.passes < number || self.is_over(store) && state.can_remove() {
+        self.step(&mut state, store, files);
+        // Not pass after pass for what cannot be removed.
+        let can_remove = if state.failed.is_none() { state.can_remove() } else { !state.oldest.is_empty() };
+        if state.passes < number || self.is_over(store) && can_remove {
             return Ok(None);
         }
-        match state.failed {
-            Some(kind) => Err(error::incomplete(kind)),
+        match &state.failed {
+            Some(failure) => Err(error::incomplete(failure)),
             None => Ok(Some(Swept { bytes: store.ledger.total(), ..state.swept })),
         }
     }
@@ -200,18 +203,24 @@ impl Sweeper {
             || self.is_over(store) && state.oldest.is_empty() && state.more
     }
 
-    /// Removes and looks at so many files at most, and opens no more leaves than that.
-    fn step(&self, state: &mut State, store: &Store, files: usize) -> Result<(), BackendError> {
+    /// Removes and looks at so many files at most, and opens no more leaves than that. One that fails keeps no other from it.
+    fn step(&self, state: &mut State, store: &Store, files: usize) {
         for _ in 0..files {
             if self.is_over(store)
                 && let Some(candidate) = state.oldest.pop()
             {
-                let removed = candidate.remove(store).inspect_err(|err| state.failed = Some(err.kind()))?;
-                state.swept.removed += u64::from(removed);
-                state.swept.entries = state.swept.entries.saturating_sub(removed.into());
+                match candidate.remove(store) {
+                    Ok(removed) => {
+                        state.swept.removed += u64::from(removed);
+                        state.swept.entries = state.swept.entries.saturating_sub(removed.into());
+                    }
+                    Err(err) => _ = state.failed.get_or_insert_with(|| Arc::new(err)),
+                }
             } else if let Some(pass) = &mut state.pass {
-                if !pass.advance(store).inspect_err(|err| pass.failed = Some(err.kind()))? {
-                    state.finish();
+                match pass.advance(store) {
+                    Ok(true) => {}
+                    Ok(false) => state.finish(),
+                    Err(err) => _ = pass.failed.get_or_insert_with(|| Arc::new(err)),
                 }
             } else if self.owes_a_pass(state, store) {
                 state.start(store);
@@ -219,7 +228,6 @@ impl Sweeper {
                 break;
             }
         }
-        Ok(())
     }
 }
 

@@ -121,6 +121,11 @@ impl Scale {
     pub(super) fn largest_answer(self, max_entry: usize) -> u64 {
         self.plain + self.entries as u64 * (max_entry + FRAME) as u64
     }
+
+    /// Most bytes of it that can be written in several ways: see [`answer::size`](super::answer::size).
+    pub(super) fn likely(self) -> u64 {
+        (self.entries as u64 + self.plain / PLAIN) * 2 * FRAME as u64
+    }
 }
 
 /// The next few writes, as many as one request may have. `None` if there are no more.

@@ -96,7 +96,7 @@ impl Connection {
         let (client, driver) = MultiplexedConnection::new_with_config(&target.access.login, stream, config())
             .await
             .map_err(|err| failure(&meter, &err))?;
-        ticket.answered();
+        ticket.answered(u64::MAX); // the client keeps nothing of it
         let driver = tokio::spawn(driver).abort_handle();
         Ok(Self::new(client, limits, meter, Some(driver)))
     }
@@ -116,7 +116,7 @@ impl Connection {
         let ticket = self.meter.grant(request.largest_answer(self.max_entry));
         match request.send(self.client.clone()).await {
             Ok(answer) => {
-                ticket.answered();
+                ticket.answered(request.size_of(&answer));
                 Ok(answer)
             }
             Err(err) => Err(failure(&self.meter, &err)),
@@ -136,9 +136,11 @@ impl Connection {
         }
     }
 
-    /// Whether the task is still there: it ends with the connection, and with its runtime.
+    /// Whether the task is still there, which ends with the connection and with its runtime, and nothing speaks against
+    /// another call.
     pub(super) fn is_alive(&self) -> bool {
-        self.driver.as_ref().is_none_or(|driver| !driver.is_finished()) && !self.meter.is_flooded()
+        let runs = self.driver.as_ref().is_none_or(|driver| !driver.is_finished());
+        runs && !self.meter.is_flooded() && !self.meter.is_spent()
     }
 
     /// Whether answers may still come that nobody waits for.

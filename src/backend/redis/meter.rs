@@ -16,22 +16,28 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that may come though nothing was asked: a few push messages, or an error before the connection is closed.
+/// Bytes that may come though nothing was asked, in all: a few push messages, or an error before the connection is
+/// closed. The client may keep them: it takes push messages for confirmations of subscriptions, and remembers these.
 const UNASKED: u64 = 16 * 1024;
+/// Bytes that may come in answers to calls that were dropped, in all: nobody knows what they were.
+const UNSEEN: u64 = 256 * 1024 * 1024;
 
 /// The bytes that came on one connection, and those that may.
 #[derive(Default)]
 pub(super) struct Meter {
     state: Mutex<State>,
     flooded: AtomicBool,
+    spent: AtomicBool,
 }
 
-/// Replies come in the order of the requests, but which bytes are whose is not known here. Of those that came since
-/// the last answer, none are of a request that was answered; so there are no more of them than `granted` and `UNASKED`.
+/// Which bytes are whose is not known here. Those that are of no answer that was had are of requests without one, or
+/// came unasked; so there are no more of them than `granted` and `UNASKED`.
 #[derive(Default)]
 struct State {
-    /// Bytes since the last answer.
+    /// Bytes that came, less those of the answers.
     unanswered: u64,
+    /// How many of these were taken for answers to dropped requests.
+    unseen: u64,
     /// What the requests without an answer may be answered with.
     granted: u64,
     /// The part of it that nobody waits for any more, each with the time of the drop, in order.
@@ -63,6 +69,11 @@ impl Meter {
         self.flooded.load(Relaxed)
     }
 
+    /// Whether so much came beside the answers, or in answers to dropped requests, that another connection is wanted.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Relaxed)
+    }
+
     /// Whether answers may still come that nobody waits for.
     pub(super) fn has_dropped(&self) -> bool {
         !self.state().dropped.is_empty()
@@ -84,18 +95,25 @@ impl Meter {
 }
 
 impl Ticket {
-    /// The answer is in, and with it those to all requests that were dropped before this one was made.
-    pub(super) fn answered(mut self) {
+    /// The answer is in, so many bytes at most, and with it those to all requests that were dropped before this one was
+    /// made.
+    pub(super) fn answered(mut self, size: u64) {
         self.answered = true;
         let mut state = self.meter.state();
-        state.unanswered = 0;
+        state.unanswered = state.unanswered.saturating_sub(size);
         state.granted -= self.bytes;
         while let Some(&(at, bytes)) = state.dropped.front()
             && at < self.since
         {
             state.granted -= bytes;
             state.dropped.pop_front();
+            let unseen = state.unanswered.min(bytes);
+            state.unanswered -= unseen;
+            state.unseen += unseen;
         }
+        // What came beside the answers came while they were allowed for.
+        let spent = state.unseen > UNSEEN || state.unanswered > state.granted + UNASKED;
+        self.meter.spent.fetch_or(spent, Relaxed);
     }
 }
 
@@ -190,9 +208,22 @@ mod tests {
         let meter = Arc::new(Meter::default());
         let (first, second) = (meter.grant(LARGE), meter.grant(LARGE));
         meter.came(2 * LARGE as usize).unwrap();
-        second.answered(); // its caller may run first
-        assert_eq!(room(&meter), LARGE + UNASKED);
-        first.answered();
+        second.answered(LARGE); // its caller may run first
+        assert_eq!(room(&meter), UNASKED);
+        meter.came(UNASKED as usize).unwrap();
+        first.answered(LARGE);
+        assert_eq!(room(&meter), 0, "what comes beside the answers is not forgotten");
+        assert!(meter.came(1).is_err());
+    }
+
+    #[test]
+    fn answer_that_is_smaller_than_it_may_be_leaves_the_same_room() {
+        let meter = Arc::new(Meter::default());
+        for _ in 0..100 {
+            let ticket = meter.grant(LARGE);
+            meter.came(1_000).unwrap();
+            ticket.answered(1_010); // a little more than it was
+        }
         assert_eq!(room(&meter), UNASKED);
     }
 
@@ -201,16 +232,40 @@ mod tests {
         let meter = Arc::new(Meter::default());
         let before = meter.grant(0);
         drop(meter.grant(LARGE));
-        before.answered();
+        before.answered(0);
         assert_eq!(room(&meter), LARGE + UNASKED);
         assert!(meter.has_dropped());
         let later = meter.grant(0);
         drop(meter.grant(LARGE));
         meter.came(2 * LARGE as usize).unwrap();
-        later.answered();
-        assert_eq!(room(&meter), LARGE + UNASKED);
-        meter.grant(0).answered();
+        later.answered(0);
+        assert_eq!(room(&meter), UNASKED, "one answer is in, the other may be");
+        meter.grant(0).answered(0);
         assert_eq!(room(&meter), UNASKED);
         assert!(!meter.has_dropped());
+    }
+
+    #[test]
+    fn what_comes_with_an_answer_is_unasked_once_that_is_in() {
+        let meter = Arc::new(Meter::default());
+        for at_once in [UNASKED, 1] {
+            assert!(!meter.is_spent());
+            let ticket = meter.grant(LARGE);
+            meter.came((1_000 + at_once) as usize).unwrap();
+            ticket.answered(1_000);
+        }
+        assert!(meter.is_spent() && !meter.is_flooded());
+    }
+
+    #[test]
+    fn dropped_requests_may_be_answered_with_so_much_in_all() {
+        let meter = Arc::new(Meter::default());
+        for _ in 0..UNSEEN / LARGE + 1 {
+            assert!(!meter.is_spent());
+            drop(meter.grant(LARGE));
+            meter.came(LARGE as usize).unwrap();
+            meter.grant(0).answered(0);
+        }
+        assert!(meter.is_spent() && !meter.is_flooded());
     }
 }

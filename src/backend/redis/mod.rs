@@ -74,11 +74,13 @@ const NAME: &str = "redis";
 /// stored stays.
 ///
 /// A server that lies cannot fill the memory: as soon as it has sent more than the calls in flight can be answered
-/// with, and 16 KiB, the connection is ended and those calls are [`Rejected`](crate::BackendErrorKind::Rejected). A
-/// call can be answered with the largest entry for each name whose entry it asks for, or with 4 KiB for each command.
-/// So what is not bounded is their sum: a batch of 512 names may be answered with 512 times the largest entry, and
-/// many calls at once with that many. Nor is it bounded what the client makes of these bytes: a long list of numbers
-/// takes many times their size. The connection of a client of [yours](Self::from_client) is not metered at all.
+/// with, and 16 KiB in all, the connection is ended and those calls are
+/// [`Rejected`](crate::BackendErrorKind::Rejected), or it is replaced where they have their answers. A call can be
+/// answered with the largest entry for each name whose entry it asks for, or with 4 KiB for each command. So what is not
+/// bounded is their sum: a batch of 512 names may be answered with 512 times the largest entry, and many calls at once
+/// with that many. Nor is it bounded what the client makes of these bytes: a long list of numbers takes many times their
+/// size. Nobody knows what the answers to dropped calls were, so a connection is replaced on which these had 256 MiB. The
+/// connection of a client of [yours](Self::from_client) is not metered at all.
 ///
 /// # Example
 ///

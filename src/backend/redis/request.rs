@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 #[cfg(feature = "redis-cluster")]
 use super::answer::each;
 use super::{
+    answer,
     command::{Command, Scale},
     error::Failure,
 };
@@ -48,6 +49,11 @@ impl Request {
     /// Most bytes that the answer has, where no entry is larger than `max_entry`.
     pub(super) fn largest_answer(&self, max_entry: usize) -> u64 {
         self.scale.largest_answer(max_entry)
+    }
+
+    /// How many bytes this answer took on the wire.
+    pub(super) fn size_of(&self, answer: &Value) -> u64 {
+        answer::size(answer, self.scale.likely())
     }
 
     /// The answer, or for many commands the array of their answers.

@@ -1,10 +1,13 @@
 //! A server may send what the calls in flight can be answered with, and little more.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use blindcache::{Backend, BackendErrorKind as Kind, RedisBackend};
 use blindcache_server_tests::{
-    Fault, Flood, HANG, Proxy, Server, entry, failing, healed, in_time, key, until,
+    Fault, Flood, HANG, Proxy, Script, Server, entry, failing, healed, in_time, key, until,
 };
 use tokio::time::timeout;
 
@@ -99,4 +102,45 @@ async fn late_answers_to_callers_who_gave_up_do_not_cost_the_connection() {
         assert!(!in_time(backend.exists(&key(2))).await.unwrap()); // comes after all those
     }
     assert_eq!(proxy.accepted(), 1);
+}
+
+/// What a client keeps of them: it takes them for confirmations of subscriptions, whose names it remembers.
+#[tokio::test]
+async fn push_messages_beside_the_answers_end_the_connection() {
+    const PUSH: usize = 8 << 10;
+    const CALLS: usize = 1_000;
+    let pushes = AtomicUsize::new(0);
+    let server = Script::start(move |_| {
+        let name = format!("{:0>PUSH$}", pushes.fetch_add(1, SeqCst));
+        Some(format!("$-1\r\n>3\r\n$9\r\nsubscribe\r\n${PUSH}\r\n{name}\r\n:1\r\n").into_bytes())
+    })
+    .await;
+    let backend = patient(&server.url());
+    for _ in 0..CALLS {
+        let _ = in_time(backend.get(&key(1))).await;
+    }
+    assert!(server.accepted() >= CALLS / 4, "{} connections", server.accepted());
+}
+
+/// A byte too few in the count of any answer would here be more than may come unasked.
+#[tokio::test]
+async fn answers_of_every_kind_do_not_cost_the_connection() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port).await;
+    let keys: Vec<_> = (0..512).map(key).collect();
+    server.admin::<i64>(&["HSET", key(1_000).as_str(), "a", "b"]);
+    for (protocol, connections) in [("", 1), ("?protocol=resp3", 2)] {
+        let backend = patient(&format!("{}/{protocol}", proxy.url()));
+        for _ in 0..40 {
+            assert!(backend.get_many(&keys).await.unwrap().iter().all(Option::is_none));
+            assert!(!backend.delete_many(&keys).await.unwrap().contains(&true));
+            let writes = keys.iter().map(|key| (key.clone(), entry(1, 200), None));
+            backend.set_many(writes.collect()).await.unwrap();
+            assert!(backend.get_many(&keys).await.unwrap().iter().all(Option::is_some));
+            assert!(!backend.delete_many(&keys).await.unwrap().contains(&false));
+            backend.ping().await.unwrap();
+            assert_eq!(failing(backend.get(&key(1_000))).await, Kind::Rejected);
+        }
+        assert_eq!(proxy.accepted(), connections, "{protocol}");
+    }
 }
