@@ -2,10 +2,10 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Arm, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprLit, ExprPath, ExprWhile, Ident, Lit,
-    Macro, Pat, Stmt, Token, Type, TypePath,
+    Arm, BinOp, Block, Expr, ExprBinary, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprLit, ExprPath,
+    ExprWhile, Ident, Item, Lit, Macro, Pat, Stmt, Token, Type, TypePath,
     ext::IdentExt,
-    parse::Parser,
+    parse::{ParseStream, Parser},
     punctuated::Punctuated,
     visit::{self, Visit},
 };
@@ -84,9 +84,27 @@ impl<'ast> Visit<'ast> for Search<'_> {
     }
 
     fn visit_macro(&mut self, call: &'ast Macro) {
+        if call.path.is_ident("matches") {
+            // What stands behind the pattern may be bound by it.
+            let first = |input: ParseStream<'_>| {
+                let first: Expr = input.parse()?;
+                input.parse::<TokenStream>().map(|_| first)
+            };
+            return first.parse2(call.tokens.clone()).iter().for_each(|first| self.visit_expr(first));
+        }
         match Punctuated::parse_terminated.parse2(call.tokens.clone()) {
             Ok(arguments) => self.arguments(&arguments),
             Err(_) => self.found |= in_tokens(call.tokens.clone(), self.name),
+        }
+    }
+
+    /// It sees no variables from outside.
+    fn visit_item(&mut self, _: &'ast Item) {}
+
+    fn visit_expr_binary(&mut self, both: &'ast ExprBinary) {
+        self.visit_expr(&both.left);
+        if !matches!(both.op, BinOp::And(_)) || !self.is_bound_in(&both.left) {
+            self.visit_expr(&both.right);
         }
     }
 
@@ -208,6 +226,12 @@ mod tests {
             ("if let Some(id) = other { id } else { id }", true),
             ("if let Some(id) = id { id } else { 0 }", true),
             ("if let Some(other) = other { id } else { 0 }", true),
+            ("if let Some(id) = other && id > 0 { 1 } else { 0 }", false),
+            ("if id > 0 && let Some(id) = other { 1 } else { 0 }", true),
+            ("if other && id > 0 { 1 } else { 0 }", true),
+            ("matches!(other, Some(id) if id > 0)", false),
+            ("matches!(id, Some(_))", true),
+            ("{ fn same(id: u8) -> u8 { id } same(other) }", false),
             ("{ let id = other; id }", false),
             ("{ let id = id.to_string(); id }", true),
             ("{ let other = other; id }", true),
